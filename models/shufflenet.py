@@ -1,0 +1,164 @@
+"""ShuffleNet V1 (Zhang et al., 2017, arXiv 1707.01083): table 1, figure 2 and section 3.
+
+The state dict's keys, the place and direction of the shuffle and the order of the
+concatenation are those of pytorchcv, so that its published files load as they are.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+STAGE2_WIDTHS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
+"""Output channels of stage 2 at 1x for each group count; they double at stages 3 and 4."""
+
+STAGE_UNITS = (4, 8, 4)
+"""Units in stages 2, 3 and 4, of which the first has stride 2."""
+
+STEM_WIDTHS = {0.25: 12, 0.5: 12, 0.75: 18, 1.0: 24, 1.5: 24, 2.0: 48}
+"""Channels of Conv1. These are the widths that the paper's counts of multiply-adds fit; it does
+not say so itself, and pytorchcv's files have 24 times the scale (6 at 0.25x). The paper has no
+0.75x network: there the width is that of the published files."""
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """Let each group of the next layer see channels of every group of the last (section 3.1).
+
+    `x` is (N, C, H, W) with C divisible by `groups`; channel i moves to
+    (i mod C/g) * g + i div C/g.
+    """
+    n, channels, height, width = x.shape
+    x = x.view(n, groups, channels // groups, height, width)
+    return x.transpose(1, 2).reshape(n, channels, height, width)
+
+
+class ShuffleUnit(nn.Module):
+    """A ShuffleNet unit: figure 2 (b) at stride 1, figure 2 (c) at stride 2.
+
+    The bottleneck has a quarter of the output's channels (section 3.2). At stride 2 the
+    shortcut's channels are part of the output, so the branch makes only the rest.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, groups: int, stride: int, first: bool
+    ) -> None:
+        super().__init__()
+        middle = out_channels // 4
+        branch = out_channels - in_channels if stride == 2 else out_channels
+        self.groups = groups
+        self.stride = stride
+        # The first pointwise convolution of stage 2 is not grouped: its input has too few
+        # channels for that (section 3.2).
+        self.compress_conv1 = nn.Conv2d(
+            in_channels, middle, 1, groups=1 if first else groups, bias=False
+        )
+        self.compress_bn1 = nn.BatchNorm2d(middle)
+        self.dw_conv2 = nn.Conv2d(
+            middle, middle, 3, stride=stride, padding=1, groups=middle, bias=False
+        )
+        self.dw_bn2 = nn.BatchNorm2d(middle)
+        self.expand_conv3 = nn.Conv2d(middle, branch, 1, groups=groups, bias=False)
+        self.expand_bn3 = nn.BatchNorm2d(branch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in, H, W) -> (N, out, H / stride, W / stride), halves rounded up."""
+        branch = functional.relu(self.compress_bn1(self.compress_conv1(x)))
+        branch = channel_shuffle(branch, self.groups)
+        # No activation after the depthwise convolution (section 3.2).
+        branch = self.dw_bn2(self.dw_conv2(branch))
+        branch = self.expand_bn3(self.expand_conv3(branch))
+        if self.stride == 2:
+            shortcut = functional.avg_pool2d(x, kernel_size=3, stride=2, padding=1)
+            return functional.relu(torch.cat((branch, shortcut), dim=1))
+        return functional.relu(branch + x)
+
+
+class Stem(nn.Module):
+    """Conv1 and MaxPool of table 1: a quarter of the input's height and width is left."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, channels, 3, stride=2, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, channels, H / 4, W / 4), rounded up."""
+        x = functional.relu(self.bn(self.conv(x)))
+        return functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+
+
+class ShuffleNetV1(nn.Module):
+    """ShuffleNet `scale`x with `groups` groups: (N, 3, H, W) -> logits (N, num_classes).
+
+    Args:
+        groups: g of table 1: 1, 2, 3, 4 or 8.
+        scale: s of "ShuffleNet sx", on the widths of stages 2 to 4 (section 3.2, end).
+        stem_channels: channels of Conv1; None takes `STEM_WIDTHS`. Published files differ.
+        num_classes: logits.
+
+    A bottleneck must divide into the groups, so each stage's width must be a multiple of
+    4g and the stem's a multiple of g. The paper does not say how it rounded those that are
+    not (g=2, 4 and 8 at some scales): here each goes to the nearest width that works, upward
+    from a tie, and `rounded` tells which. A `stem_channels` given is taken as it is.
+
+    Raises:
+        ValueError: a group count that table 1 does not have, or a stem that does not divide.
+    """
+
+    def __init__(
+        self,
+        groups: int = 3,
+        scale: float = 1.0,
+        *,
+        stem_channels: int | None = None,
+        num_classes: int = 1000,
+    ) -> None:
+        super().__init__()
+        if groups not in STAGE2_WIDTHS:
+            raise ValueError(f"groups {groups}: table 1 has {list(STAGE2_WIDTHS)}")
+        if stem_channels is not None and (stem_channels < 1 or stem_channels % groups):
+            raise ValueError(f"stem of {stem_channels} channels: not a multiple of {groups}")
+
+        wanted = {f"stage{i + 2}": STAGE2_WIDTHS[groups] * scale * 2**i for i in range(3)}
+        widths = {name: nearest_multiple(width, 4 * groups) for name, width in wanted.items()}
+        if stem_channels is None:
+            wanted["stem"] = STEM_WIDTHS.get(scale, 24 * scale)
+            stem_channels = widths["stem"] = nearest_multiple(wanted["stem"], groups)
+        self.rounded: dict[str, tuple[float, int]] = {
+            name: (wanted[name], widths[name]) for name in widths if widths[name] != wanted[name]
+        }
+        """Widths that did not divide: name -> (wanted, built)."""
+
+        stages: OrderedDict[str, nn.Module] = OrderedDict(init_block=Stem(stem_channels))
+        channels = stem_channels
+        for index, units in enumerate(STAGE_UNITS):
+            width = widths[f"stage{index + 2}"]
+            stage: OrderedDict[str, nn.Module] = OrderedDict()
+            for unit in range(units):
+                stage[f"unit{unit + 1}"] = ShuffleUnit(
+                    channels,
+                    width,
+                    groups,
+                    stride=2 if unit == 0 else 1,
+                    first=index == unit == 0,
+                )
+                channels = width
+            # pytorchcv counts the stages from 1; the paper's first is stage 2.
+            stages[f"stage{index + 1}"] = nn.Sequential(stage)
+        self.features = nn.Sequential(stages)
+        self.output = nn.Linear(channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, num_classes), for any H and W."""
+        x = self.features(x)
+        # A mean over whatever is left, not a 7x7 window: the size of the input stays free.
+        logits: Tensor = self.output(x.mean(dim=(2, 3)))
+        return logits
+
+
+def nearest_multiple(width: float, of: int) -> int:
+    """The multiple of `of` nearest to `width`, at least `of`; from a tie upward."""
+    return max(of, int((width + of / 2) // of) * of)
