@@ -1,0 +1,69 @@
+"""The worker: ``python -m shufflenet_deploy.runtime [SPEC.json]``.
+
+It reads a `Spec` from the file or from stdin and writes an `Answer` to stdout. On stderr it
+writes a `Progress` in JSON a line, and for an error one line that begins with ``error:``.
+Plain argparse, because a device may have nothing but numpy, msgspec and an engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.spec import Progress, Spec
+from shufflenet_deploy.runtime.worker import carry_out
+
+
+def main() -> None:
+    """Exit codes: 0 done, also where it was interrupted; 1 failed; 2 a spec that is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m shufflenet_deploy.runtime",
+        description="Time artifacts on this machine. Reads a JSON spec, answers samples in JSON.",
+    )
+    parser.add_argument("spec", nargs="?", default="-", help="the spec's file; - is stdin")
+    source = parser.parse_args().spec
+    try:
+        answer = carry_out(_read_spec(source), time.perf_counter_ns, _report)
+    except InferenceError as error:
+        _fail(2 if error.usage else 1, str(error))
+    except KeyboardInterrupt:
+        _fail(1, "interrupted before anything was measured")
+    except OSError as error:
+        _fail(1, f"{error.filename}: {error.strerror}")
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+
+
+def _read_spec(source: str) -> Spec:
+    if source == "-":
+        data = sys.stdin.buffer.read()
+    else:
+        try:
+            data = Path(source).read_bytes()
+        except OSError as error:
+            raise InferenceError(
+                f"cannot read the spec {source}: {error.strerror}", usage=True
+            ) from None
+    try:
+        return msgspec.json.decode(data, type=Spec)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InferenceError(f"the spec is wrong: {error}", usage=True) from None
+
+
+def _report(progress: Progress) -> None:
+    sys.stderr.write(msgspec.json.encode(progress).decode() + "\n")
+    sys.stderr.flush()
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

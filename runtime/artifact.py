@@ -1,0 +1,226 @@
+"""An exported network and the manifest that lies beside it.
+
+``shufflenet-v1-g3-x1.0-224x224-fp32.onnx`` has its manifest in
+``shufflenet-v1-g3-x1.0-224x224-fp32.onnx.json``. The manifest is all that a device or a report
+has to know of the network: neither needs torch, onnx or the network itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.files import sha256, staged
+
+MANIFEST_VERSION = 1
+
+
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what is written to JSON: unknown fields are an error, not silently dropped.
+
+    `kw_only` is the one setting that msgspec does not inherit.
+    """
+
+
+class Options(_Record, kw_only=True):
+    """What was asked for. Two artifacts of equal options and tool versions are the same."""
+
+    network: str
+    groups: int | None
+    scale: float | None
+    input_size: tuple[int, int]
+    """Height and width in pixels."""
+    format: str
+    precision: str = "fp32"
+    lowering: str = "fast"
+    weights: str = "random"
+
+    @property
+    def file_name(self) -> str:
+        """The artifact's name: options that are not the default enter it, groups if any do."""
+        height, width = self.input_size
+        parts = [self.network]
+        if self.groups is not None:
+            parts.append(f"g{self.groups}")
+        if self.scale is not None:
+            parts.append(f"x{self.scale}")
+        parts += [f"{height}x{width}", self.precision]
+        if self.lowering != "fast":
+            parts.append(self.lowering)
+        return "-".join(parts) + f".{self.format}"
+
+
+class Tensor(_Record, kw_only=True):
+    """The artifact's input or output as its engine sees it; -1 in `shape` is the free batch."""
+
+    name: str
+    shape: tuple[int, ...]
+    layout: str
+    """``NCHW``, ``NHWC`` or ``NC``."""
+    dtype: str
+
+
+class Preprocessing(_Record, kw_only=True):
+    """From a photograph to the network's input: resize the shorter side, crop, normalise."""
+
+    channel_order: str = "RGB"
+    resize_shorter_side: int = 256
+    crop: tuple[int, int] = (224, 224)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+class Weights(_Record, kw_only=True):
+    """Where the weights come from."""
+
+    origin: str
+    """``random``: right for measuring time, useless for recognising anything."""
+    seed: int | None
+    sha256: str
+    """Of the state dict's tensors, names and bytes, in its order."""
+
+
+class Verification(_Record, kw_only=True):
+    """How far the artifact is from the network, on the engine that will run it."""
+
+    engine: str
+    engine_version: str
+    inputs: int
+    seed: int
+    difference: float
+    """Largest difference of a logit over the largest deviation of the network's logits from
+    their mean over the inputs."""
+    tolerance: float
+
+
+class SelfCheck(_Record, kw_only=True):
+    """One seeded input's logits, by which a device checks itself before it is timed.
+
+    The input is `seeded_images(1, input_size, seed)`, the logits are the network's.
+    """
+
+    seed: int
+    logits: tuple[float, ...]
+    deviation: float
+    """What differences are divided by: see `Verification.difference`."""
+    tolerance: float
+
+
+class Rewrite(_Record, kw_only=True):
+    """An exact rewrite of the graph, and in how many places it applied."""
+
+    name: str
+    places: int
+
+
+class Simplification(_Record, kw_only=True):
+    """Nodes of the ONNX graph before and after onnxsim."""
+
+    nodes_before: int
+    nodes_after: int
+
+
+class Footprint(_Record, kw_only=True):
+    """What one session cost on the exporting host, in a process of its own."""
+
+    load_time_ms: float
+    peak_memory_bytes: int | None
+
+
+class Manifest(_Record, kw_only=True):
+    """All that is known of an artifact. See the fields' own types."""
+
+    version: int = MANIFEST_VERSION
+    file_name: str
+    sha256: str
+    size_bytes: int
+    options: Options
+    weights: Weights
+    multiply_adds: int
+    parameters: int
+    rounded_widths: dict[str, tuple[float, int]]
+    """Widths that the paper's rule makes fractional or indivisible: name -> (wanted, built)."""
+    input: Tensor
+    output: Tensor
+    preprocessing: Preprocessing
+    labels: tuple[str, ...] | None
+    rewrites: tuple[Rewrite, ...]
+    simplification: Simplification | None
+    quantisation: None = None
+    calibration: None = None
+    verification: Verification
+    self_check: SelfCheck
+    delegate_partitions: int | None
+    """Pieces that LiteRT's XNNPACK delegate runs; 1 is best. None for other engines."""
+    footprint: Footprint | None
+    tool_versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact on this machine whose bytes are those that its manifest vouches for."""
+
+    path: Path
+    manifest: Manifest
+
+    @staticmethod
+    def open(path: Path) -> Artifact:
+        """Read the manifest of `path` and check the file against it.
+
+        Raises `InferenceError` where either is missing, unreadable or of another version, or
+        where the file's hash is not the manifest's.
+        """
+        if not path.is_file():
+            raise InferenceError(
+                f"no artifact {path}: export it with shufflenet-export", usage=True
+            )
+        manifest = read_manifest(manifest_path(path))
+        size = path.stat().st_size
+        if size != manifest.size_bytes:
+            raise InferenceError(
+                f"{path} has {size} bytes where its manifest says {manifest.size_bytes}: "
+                "it was cut off or replaced; copy or export it again"
+            )
+        if sha256(path) != manifest.sha256:
+            raise InferenceError(
+                f"{path} is not the file that its manifest vouches for (SHA-256 differs): "
+                "it was altered; copy or export it again"
+            )
+        return Artifact(path, manifest)
+
+
+def manifest_path(artifact: Path) -> Path:
+    """Where the manifest of `artifact` lies."""
+    return artifact.with_name(artifact.name + ".json")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest. Raises `InferenceError` for one missing, broken or of another version."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InferenceError(
+            f"cannot read the manifest {path}: {error.strerror}; copy it along with the artifact"
+        ) from None
+    try:
+        version: Any = msgspec.json.decode(data, type=dict[str, Any]).get("version")
+        if version != MANIFEST_VERSION:
+            raise InferenceError(
+                f"{path} is a manifest of version {version!r} and this is a reader of version "
+                f"{MANIFEST_VERSION}: export the network again with this shufflenet-deploy"
+            )
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise InferenceError(
+            f"{path} is not a manifest: {error}; export the network again"
+        ) from None
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write `manifest` to `path`, whole or not at all."""
+    with staged(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
