@@ -1,0 +1,144 @@
+"""shufflenet-export: from a network to verified ONNX and TFLite artifacts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shufflenet_deploy.export import ExportError
+from shufflenet_deploy.export.request import FORMATS, LOWERINGS, PRECISIONS, WEIGHTS, request
+from shufflenet_deploy.models import NETWORKS, ModelsError
+from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.command_line import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def export(
+    network: Annotated[str, typer.Option(help=f"{' | '.join(NETWORKS)}.")] = "shufflenet-v1",
+    groups: Annotated[
+        int | None,
+        typer.Option(help="Groups of ShuffleNet: 1 | 2 | 3 | 4 | 8.", show_default="3"),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Width multiplier: 0.25 | 0.5 | 0.75 | 1.0 | 1.5 | 2.0; MobileNet to 1.0.",
+            show_default="1.0",
+        ),
+    ] = None,
+    format_: Annotated[
+        list[str] | None,
+        typer.Option("--format", help=f"{' | '.join(FORMATS)}; repeatable.", show_default="both"),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{' | '.join(PRECISIONS)}; repeatable.", show_default="fp32"),
+    ] = None,
+    input_size: Annotated[
+        str, typer.Option(help="Pixels: 224, or height x width as 480x640.")
+    ] = "224",
+    weights: Annotated[
+        str,
+        typer.Option(help=f"{' | '.join(WEIGHTS)}: seeded; right for timing, not to recognise."),
+    ] = "random",
+    lowering: Annotated[
+        str,
+        typer.Option(
+            help=f"{' | '.join(LOWERINGS)}: with the exact rewrites that engines run faster, or "
+            "as the network stands."
+        ),
+    ] = "fast",
+    out: Annotated[Path, typer.Option(help="Folder for artifacts and their manifests.")] = Path(
+        "artifacts"
+    ),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of a table.")
+    ] = False,
+) -> None:
+    """Export a network to ONNX and TFLite, verified on the engine that will run it.
+
+    Each artifact is run against the network on seeded images, and is written only where the
+    two agree. Its manifest lies beside it, under its name and .json.
+    """
+    wanted = request(
+        network=network,
+        groups=groups,
+        scale=scale,
+        input_size=input_size,
+        formats=format_ or list(FORMATS),
+        precisions=precision or ["fp32"],
+        lowering=lowering,
+        weights=weights,
+        out=out,
+    )
+    _say("loading PyTorch")
+    try:
+        from shufflenet_deploy.export import pipeline
+    except ImportError as error:
+        raise ExportError(
+            f"exporting needs {error.name}, which is not installed: "
+            "pip install 'shufflenet-deploy[export]'"
+        ) from None
+    artifacts = pipeline.export(wanted, _say)
+    if as_json:
+        _print_json(artifacts)
+    else:
+        _print_table(artifacts)
+    if weights == "random":
+        _say("the weights are random: right for measuring time, useless for recognising anything")
+
+
+def _print_json(artifacts: list[Artifact]) -> None:
+    import msgspec
+
+    rows = [
+        {"path": str(artifact.path), "manifest": msgspec.to_builtins(artifact.manifest)}
+        for artifact in artifacts
+    ]
+    typer.echo(json.dumps({"artifacts": rows}, indent=2))
+
+
+def _print_table(artifacts: list[Artifact]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("artifact", overflow="fold")
+    for heading in ("MB", "M multiply-adds", "difference", "partitions"):
+        table.add_column(heading, justify="right")
+    for artifact in artifacts:
+        manifest = artifact.manifest
+        partitions = manifest.delegate_partitions
+        table.add_row(
+            str(artifact.path),
+            f"{manifest.size_bytes / 1e6:.1f}",
+            f"{manifest.multiply_adds / 1e6:.0f}",
+            f"{manifest.verification.difference:.1e}",
+            "-" if partitions is None else str(partitions),
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # a pipe has no width: keep one artifact on one line
+    console.print(table)
+
+
+def _say(line: str) -> None:
+    """Progress goes to stderr, results to stdout."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def main() -> None:
+    """Entry point of shufflenet-export."""
+    run(app, ExportError, ModelsError, InferenceError)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,388 @@
+"""Graph -> TFLite, as a flatbuffer written through LiteRT's own schema: NHWC, a free batch.
+
+Every operator here is one that XNNPACK takes in fp32, with the arguments that it takes, so that
+the whole network is one delegate partition. Reference: tensorflow/lite/schema/schema.fbs and
+XNNPACK's delegate documentation in LiteRT.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from shufflenet_deploy.export import ExportError
+from shufflenet_deploy.export.graph import (
+    AdaptiveAveragePool,
+    Add,
+    AveragePool,
+    Concatenate,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    Gather,
+    GlobalMean,
+    Graph,
+    LocalResponseNorm,
+    MaxPool,
+    Node,
+    Pair,
+    Relu,
+    Shape,
+    Shuffle,
+    shapes,
+)
+from shufflenet_deploy.export.windows import adaptive_average_weights, is_same_padding
+
+OUTPUT = "logits"
+SIGNATURE = "serving_default"
+
+Op = schema.BuiltinOperator
+_RELU = schema.ActivationFunctionType.RELU
+_NONE = schema.ActivationFunctionType.NONE
+
+
+def emit(graph: Graph) -> bytes:
+    """The graph as a TFLite model.
+
+    Input ``images`` (N, H, W, 3) float32, output ``logits`` (N, classes); the batch is 1 until
+    it is resized. Weights are rounded to float32 here and nowhere before.
+
+    Raises `ExportError` for an operator or an argument that TFLite cannot do.
+    """
+    model = _Emitter(graph).model()
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
+    """The schema asks for data at multiples of 16 bytes; its generated Python forgets that."""
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
+        if self.data is None:
+            return int(super().Pack(builder))
+        data = bytes(self.data)
+        builder.StartVector(1, len(data), 16)
+        builder.head = builder.head - len(data)
+        builder.Bytes[builder.head : builder.head + len(data)] = data
+        vector = builder.EndVector()
+        schema.BufferStart(builder)
+        schema.BufferAddData(builder, vector)
+        return int(schema.BufferEnd(builder))
+
+
+class _Emitter:
+    """Collects tensors, buffers and operators. Values are tensors' indices, by name."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._shapes = shapes(graph)
+        self._tensors: list[schema.TensorT] = []
+        self._buffers: list[schema.BufferT] = [schema.BufferT()]  # the first one must be empty
+        self._operators: list[schema.OperatorT] = []
+        self._codes: dict[int, int] = {}
+        self._values: dict[str, int] = {}
+
+    def model(self) -> schema.ModelT:
+        graph = self._graph
+        self._values[graph.input] = self._activation(graph.input, self._shapes[graph.input])
+        for node in graph:
+            self._values[node.name] = self._emit(node, [self._values[i] for i in node.inputs])
+        source, result = self._values[graph.input], self._values[graph.output]
+        self._tensors[result].name = OUTPUT
+
+        subgraph = schema.SubGraphT()
+        subgraph.name = "main"
+        subgraph.tensors, subgraph.operators = self._tensors, self._operators
+        subgraph.inputs, subgraph.outputs = [source], [result]
+        signature = schema.SignatureDefT()
+        signature.signatureKey = SIGNATURE
+        signature.inputs = [_tensor_map(graph.input, source)]
+        signature.outputs = [_tensor_map(OUTPUT, result)]
+
+        model = schema.ModelT()
+        model.version = 3
+        model.description = "shufflenet-deploy"
+        model.operatorCodes = [_operator_code(code) for code in self._codes]
+        model.subgraphs, model.buffers = [subgraph], self._buffers
+        model.signatureDefs = [signature]
+        return model
+
+    def _emit(self, node: Node, inputs: list[int]) -> int:
+        """Emit what computes `node`; the tensor of its result."""
+        x, name, result = inputs[0], node.name, self._shapes[node.name]
+        match node.operator:
+            case Convolution() as convolution:
+                return self._convolution(node, convolution, x)
+            case FullyConnected(weight, bias, relu):
+                columns = self._columns_as_nhwc(node, weight)
+                return self._fully_connected(name, x, columns, bias, relu, result)
+            case MaxPool(kernel, stride, padding, non_negative):
+                lowest = 0.0 if non_negative else float(np.finfo(np.float32).min)
+                return self._pool(node, Op.MAX_POOL_2D, x, (kernel, stride, padding), lowest)
+            case AveragePool(kernel, stride, padding):
+                # TFLite averages over what is not padding: so the zeros become part of the map.
+                return self._pool(node, Op.AVERAGE_POOL_2D, x, (kernel, stride, padding), 0.0)
+            case Add(relu):
+                options = schema.AddOptionsT()
+                options.fusedActivationFunction = _RELU if relu else _NONE
+                return self._operator(Op.ADD, inputs, name, result, options)
+            case Concatenate():
+                options = schema.ConcatenationOptionsT()
+                options.axis = 3
+                return self._operator(Op.CONCATENATION, inputs, name, result, options)
+            case Relu():
+                return self._operator(Op.RELU, inputs, name, result)
+            case Shuffle(groups):
+                return self._shuffle(node, x, groups)
+            case Gather(order):
+                options = schema.GatherOptionsT()
+                options.axis = 3
+                channels = self._constant(f"{name}.order", np.array(order, np.int32))
+                return self._operator(Op.GATHER, [x, channels], name, result, options)
+            case GlobalMean():
+                axes = self._constant(f"{name}.axes", np.array([1, 2], np.int32))
+                options = schema.ReducerOptionsT()
+                return self._operator(Op.MEAN, [x, axes], name, result, options)
+            case Flatten():
+                return self._reshape(name, x, (-1, *result), result)
+            case AdaptiveAveragePool(size):
+                return self._adaptive_average_pool(node, x, size)
+            case LocalResponseNorm() as norm:
+                return self._local_response_norm(node, norm, x)
+            case operator:
+                raise ExportError(f"cannot emit {type(operator).__name__} ({name}) as TFLite")
+
+    def _convolution(self, node: Node, convolution: Convolution, x: int) -> int:
+        name, before = node.name, self._shapes[node.inputs[0]]
+        x, padding = self._padded(
+            f"{name}_padded", x, before,
+            (convolution.kernel, convolution.stride, convolution.padding), 0.0,
+        )  # fmt: skip
+        if convolution.is_depthwise:
+            options: Any = schema.DepthwiseConv2DOptionsT()
+            options.depthMultiplier = 1
+            weight, code = convolution.weight.transpose(1, 2, 3, 0), Op.DEPTHWISE_CONV_2D
+        else:
+            options = schema.Conv2DOptionsT()
+            weight, code = convolution.weight.transpose(0, 2, 3, 1), Op.CONV_2D
+        options.padding = padding
+        options.strideH, options.strideW = convolution.stride
+        options.fusedActivationFunction = _RELU if convolution.relu else _NONE
+        weights = self._constant(f"{name}.weight", weight)
+        bias = self._constant(f"{name}.bias", convolution.bias)
+        return self._operator(code, [x, weights, bias], name, self._shapes[name], options)
+
+    def _fully_connected(
+        self,
+        name: str,
+        x: int,
+        weight: NDArray[Any],
+        bias: NDArray[Any],
+        relu: bool,
+        result: Shape,
+        rows: int = 1,
+    ) -> int:
+        """`rows` is how many rows of the product belong to one image."""
+        options = schema.FullyConnectedOptionsT()
+        options.fusedActivationFunction = _RELU if relu else _NONE
+        inputs = [
+            x,
+            self._constant(f"{name}.weight", weight),
+            self._constant(f"{name}.bias", bias),
+        ]
+        tensor = self._operator(Op.FULLY_CONNECTED, inputs, name, result, options)
+        self._tensors[tensor].shape[0] = rows
+        return tensor
+
+    def _columns_as_nhwc(self, node: Node, weight: NDArray[Any]) -> NDArray[Any]:
+        """Behind a flattened map, the columns in the order of channels-last values."""
+        flatten = self._graph.node(node.inputs[0])
+        if flatten is None or not isinstance(flatten.operator, Flatten):
+            return weight
+        channels, height, width = self._shapes[flatten.inputs[0]]
+        columns = weight.reshape(-1, channels, height, width)
+        return columns.transpose(0, 2, 3, 1).reshape(weight.shape)
+
+    def _pool(
+        self, node: Node, code: int, x: int, windows: tuple[Pair, Pair, Pair], value: float
+    ) -> int:
+        name, before = node.name, self._shapes[node.inputs[0]]
+        kernel, stride, _ = windows
+        x, _ = self._padded(f"{name}_padded", x, before, windows, value, explicit=True)
+        options = schema.Pool2DOptionsT()
+        options.padding = schema.Padding.VALID
+        options.filterHeight, options.filterWidth = kernel
+        options.strideH, options.strideW = stride
+        return self._operator(code, [x], name, self._shapes[name], options)
+
+    def _padded(
+        self,
+        name: str,
+        x: int,
+        before: Shape,
+        windows: tuple[Pair, Pair, Pair],
+        value: float,
+        explicit: bool = False,
+    ) -> tuple[int, int]:
+        """The tensor to read, and the operator's padding: PyTorch's symmetric one is made here.
+
+        XNNPACK fuses a PAD with zeros into the convolution after it. It takes no PADV2, which is
+        what other values need.
+        """
+        kernel, stride, (vertical, horizontal) = windows
+        channels, height, width = before
+        if (vertical, horizontal) == (0, 0):
+            return x, schema.Padding.VALID
+        if not explicit and is_same_padding((height, width), kernel, stride, windows[2]):
+            return x, schema.Padding.SAME
+        sides = np.array([[0, 0], [vertical, vertical], [horizontal, horizontal], [0, 0]], np.int32)
+        inputs = [x, self._constant(f"{name}.sides", sides)]
+        shape = (channels, height + 2 * vertical, width + 2 * horizontal)
+        if value == 0:
+            return (
+                self._operator(Op.PAD, inputs, name, shape, schema.PadOptionsT()),
+                schema.Padding.VALID,
+            )
+        inputs.append(self._constant(f"{name}.value", np.array([value], np.float32)))
+        tensor = self._operator(Op.PADV2, inputs, name, shape, schema.PadV2OptionsT())
+        return tensor, schema.Padding.VALID
+
+    def _shuffle(self, node: Node, x: int, groups: int) -> int:
+        """[-1, g, C/g], transposed: three dimensions tie with five, and the batch stays free."""
+        name = node.name
+        channels, height, width = self._shapes[name]
+        pixels, each = height * width, channels // groups
+        split = self._reshape(f"{name}_split", x, (-1, groups, each), (groups, each), pixels)
+        turned = self._transpose(f"{name}_turned", split, (0, 2, 1), (pixels, each, groups))
+        return self._reshape(name, turned, (-1, height, width, channels), (channels, height, width))
+
+    def _adaptive_average_pool(self, node: Node, x: int, size: Pair) -> int:
+        """A product of matrices on each channel's map: TFLite has no adaptive pooling."""
+        name = node.name
+        channels, height, width = self._shapes[node.inputs[0]]
+        before, after = height * width, size[0] * size[1]
+        maps = self._transpose(f"{name}_maps", x, (0, 3, 1, 2), (1, channels, height, width))
+        rows = self._reshape(f"{name}_rows", maps, (-1, before), (before,), channels)
+        weight = adaptive_average_weights((height, width), size)
+        pooled = self._fully_connected(
+            f"{name}_pooled", rows, weight, np.zeros(after), False, (after,), rows=channels
+        )
+        split = self._reshape(f"{name}_split", pooled, (-1, channels, after), (channels, after))
+        turned = self._transpose(f"{name}_turned", split, (0, 2, 1), (1, after, channels))
+        return self._reshape(name, turned, (-1, *size, channels), (channels, *size))
+
+    def _local_response_norm(self, node: Node, norm: LocalResponseNorm, x: int) -> int:
+        """x * (k + alpha / size * band(x^2)) ^ -3/4, in operators that XNNPACK has.
+
+        The sum over neighbouring channels is a 1x1 convolution with a banded weight, and the
+        power a reciprocal square root times its own square root. TFLite's own operator is not
+        delegated and divides the network into three partitions.
+        """
+        if norm.beta != 0.75:
+            raise ExportError(
+                f"cannot emit {node.name}: local response normalisation with beta "
+                f"{norm.beta}, only 0.75 has a form that XNNPACK runs"
+            )
+        name, shape = node.name, self._shapes[node.name]
+        channels = np.arange(shape[0])
+        # As PyTorch pads: size // 2 before, the rest after.
+        distance = channels[None, :] - channels[:, None] + norm.size // 2
+        band = np.where((distance >= 0) & (distance < norm.size), norm.alpha / norm.size, 0.0)
+        square = self._multiply(f"{name}_square", x, x, shape)
+        options = schema.Conv2DOptionsT()
+        options.padding = schema.Padding.VALID
+        options.strideH = options.strideW = 1
+        inputs = [
+            square,
+            self._constant(f"{name}.band", band[:, None, None, :]),
+            self._constant(f"{name}.k", np.full(shape[0], norm.k)),
+        ]
+        total = self._operator(Op.CONV_2D, inputs, f"{name}_sum", shape, options)
+        half = self._operator(Op.RSQRT, [total], f"{name}_half", shape)
+        quarter = self._operator(Op.SQRT, [half], f"{name}_quarter", shape)
+        power = self._multiply(f"{name}_power", half, quarter, shape)
+        return self._multiply(name, x, power, shape)
+
+    def _multiply(self, name: str, first: int, second: int, shape: Shape) -> int:
+        return self._operator(Op.MUL, [first, second], name, shape, schema.MulOptionsT())
+
+    def _transpose(self, name: str, x: int, order: tuple[int, ...], result: Shape) -> int:
+        """`result` has all dimensions, the first for one image."""
+        permutation = self._constant(f"{name}.order", np.array(order, np.int32))
+        options = schema.TransposeOptionsT()
+        tensor = self._operator(Op.TRANSPOSE, [x, permutation], name, result[1:], options)
+        self._set_shape(tensor, result)
+        return tensor
+
+    def _reshape(self, name: str, x: int, to: tuple[int, ...], result: Shape, rows: int = 1) -> int:
+        options = schema.ReshapeOptionsT()
+        options.newShape = list(to)
+        shape = self._constant(f"{name}.shape", np.array(to, np.int32))
+        tensor = self._operator(Op.RESHAPE, [x, shape], name, result, options)
+        self._set_shape(tensor, (rows, *to[1:]))
+        return tensor
+
+    def _set_shape(self, tensor: int, shape: Shape) -> None:
+        self._tensors[tensor].shape = list(shape)
+        self._tensors[tensor].shapeSignature = [-1, *shape[1:]]
+
+    def _operator(
+        self, code: int, inputs: list[int], name: str, result: Shape, options: Any = None
+    ) -> int:
+        output = self._activation(name, result)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._codes.setdefault(code, len(self._codes))
+        operator.inputs, operator.outputs = inputs, [output]
+        if options is not None:
+            kind = type(options).__name__.removesuffix("T")
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+            operator.builtinOptions = options
+        self._operators.append(operator)
+        return output
+
+    def _activation(self, name: str, shape: Shape) -> int:
+        """A tensor for one image of `shape`, channels last and the batch in front."""
+        channels, *size = shape
+        tensor = _tensor(name, (1, *size, channels), buffer=0)
+        tensor.shapeSignature = [-1, *size, channels]
+        self._tensors.append(tensor)
+        return len(self._tensors) - 1
+
+    def _constant(self, name: str, array: NDArray[Any]) -> int:
+        is_integer = array.dtype == np.int32
+        data = np.ascontiguousarray(array, np.int32 if is_integer else np.float32)
+        buffer = _AlignedBuffer()
+        buffer.data = data.tobytes()
+        self._buffers.append(buffer)
+        tensor = _tensor(name, array.shape, len(self._buffers) - 1)
+        if is_integer:
+            tensor.type = schema.TensorType.INT32
+        self._tensors.append(tensor)
+        return len(self._tensors) - 1
+
+
+def _tensor(name: str, shape: Shape, buffer: int) -> schema.TensorT:
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
+    tensor.type = schema.TensorType.FLOAT32
+    return tensor
+
+
+def _tensor_map(name: str, tensor: int) -> schema.TensorMapT:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name, tensor
+    return entry
+
+
+def _operator_code(code: int) -> schema.OperatorCodeT:
+    entry = schema.OperatorCodeT()
+    # Readers older than the wider field look at the deprecated one (schema.fbs, OperatorCode).
+    entry.deprecatedBuiltinCode = min(code, 127)
+    entry.builtinCode = code
+    entry.version = 1
+    return entry
