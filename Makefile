@@ -1,0 +1,44 @@
+# make demo    the whole path: install, export, measure, print the paper's ratios
+# make test    lint, types, import contracts, tests
+# make bench   paired measurement of what the rewrites win, against plain lowering and torch's ONNX
+# make clean   remove what these made
+#
+# pip's own settings (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, pip.conf) are honoured throughout.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test bench format clean
+
+demo: $(READY)
+	$(BIN)/shufflenet-bench --device local --suite quick
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+bench: $(READY)
+	$(BIN)/python benchmarks/lowering.py
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) artifacts results.json
+
+# torch first and by its pinned version: left to a resolver, another package's requirement may
+# pull the newest build with several GB of CUDA. pytorchcv without its dependencies, which are
+# torchvision and so another torch.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit("error: Python %d.%d: 3.11 to 3.13 is needed; make PYTHON=python3.11" % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -c constraints.txt --no-deps pytorchcv
+	touch $@
