@@ -1,0 +1,85 @@
+"""Multiply-adds against the paper's tables and against closed formulas."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from shufflenet_deploy.models import build, variant
+from shufflenet_deploy.models.complexity import multiply_adds, parameters
+
+
+@pytest.mark.parametrize(("groups", "millions"), [(1, 143), (2, 140), (3, 137), (4, 133), (8, 137)])
+def test_shufflenet_1x_has_the_complexity_of_table_1(groups: int, millions: float) -> None:
+    network = build(variant("shufflenet-v1", groups))
+    assert multiply_adds(network, (224, 224)) / 1e6 == pytest.approx(millions, rel=0.015)
+
+
+@pytest.mark.parametrize(
+    ("scale", "millions", "within"),
+    [(0.25, 13, 0.05), (0.5, 38, 0.05), (1.5, 292, 0.005), (2.0, 524, 0.005)],
+)
+def test_scaled_shufflenets_have_the_complexity_of_tables_2_and_5(
+    scale: float, millions: float, within: float
+) -> None:
+    network = build(variant("shufflenet-v1", 3, scale))
+    assert multiply_adds(network, (224, 224)) / 1e6 == pytest.approx(millions, rel=within)
+
+
+@pytest.mark.parametrize(("scale", "millions"), [(1.0, 569), (0.75, 325), (0.5, 149), (0.25, 41)])
+def test_mobilenet_has_the_complexity_of_table_5(scale: float, millions: float) -> None:
+    network = build(variant("mobilenet-v1", scale=scale))
+    assert multiply_adds(network, (224, 224)) / 1e6 == pytest.approx(millions, rel=0.005)
+
+
+@pytest.mark.parametrize("side", [224, 227])
+def test_alexnet_has_724_million(side: int) -> None:
+    network = build(variant("alexnet", input_size=(side, side)))
+    first = 55 * 55 * 96 * 3 * 11 * 11
+    second = 27 * 27 * 256 * 48 * 5 * 5
+    third = 13 * 13 * 9 * (384 * 256 + 384 * 192 + 256 * 192)
+    connected = 9216 * 4096 + 4096 * 4096 + 4096 * 1000
+    assert multiply_adds(network, (side, side)) == first + second + third + connected
+    assert 720e6 < first + second + third + connected < 725e6
+
+
+@given(
+    groups=st.integers(1, 4),
+    inputs=st.integers(1, 4),
+    outputs=st.integers(1, 4),
+    kernel=st.integers(1, 3),
+    stride=st.integers(1, 2),
+    side=st.integers(6, 12),
+)
+def test_a_convolution_costs_its_closed_formula(
+    groups: int, inputs: int, outputs: int, kernel: int, stride: int, side: int
+) -> None:
+    network = nn.Conv2d(3 * groups, outputs * groups, kernel, stride, groups=groups)
+    first = nn.Conv2d(3, 3 * groups, 1)
+    positions = ((side - kernel) // stride + 1) ** 2
+    expected = side**2 * 9 * groups + positions * outputs * groups * 3 * kernel**2
+    assert multiply_adds(nn.Sequential(first, network), (side, side)) == expected
+
+
+def test_unit_costs_what_section_3_2_says() -> None:
+    # hw(2cm/g + 9m) for an input of c channels, h x w, and a bottleneck of m (section 3.2).
+    from shufflenet_deploy.models.shufflenet import ShuffleUnit
+
+    c, m, g, side = 240, 60, 3, 28
+    stem = nn.Conv2d(3, c, 1)
+    unit = ShuffleUnit(c, c, g, stride=1, first=False).eval()
+    cost = multiply_adds(nn.Sequential(stem, unit), (side, side))
+    assert cost - side**2 * 3 * c == side**2 * (2 * c * m // g + 9 * m)
+
+
+def test_parameters_are_the_trainable_numbers() -> None:
+    assert parameters(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))) == 112 + 8
+    assert parameters(build(variant("alexnet"))) == 60_965_224
+
+
+def test_counting_changes_nothing() -> None:
+    network = build(variant("shufflenet-v1", 3, 0.25))
+    multiply_adds(network, (224, 224))
+    assert all(parameter.device.type == "cpu" for parameter in network.parameters())
