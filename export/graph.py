@@ -42,7 +42,8 @@ class Convolution:
     @property
     def is_depthwise(self) -> bool:
         """One filter for each channel."""
-        return self.groups == self.weight.shape[0] and self.weight.shape[1] == 1
+        outputs, inputs_each = self.weight.shape[:2]
+        return bool(self.groups == outputs and inputs_each == 1)
 
 
 @dataclass(frozen=True)

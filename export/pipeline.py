@@ -27,7 +27,7 @@ from shufflenet_deploy.export.graph import Graph
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.rewrites import REWRITES
 from shufflenet_deploy.export.verify import Reference, reference, self_check, verify
-from shufflenet_deploy.models import build
+from shufflenet_deploy.models import Variant, build
 from shufflenet_deploy.models.complexity import multiply_adds, parameters
 from shufflenet_deploy.models.random_weights import randomise
 from shufflenet_deploy.runtime.artifact import (
@@ -95,8 +95,7 @@ def export(request: Request, report: Report) -> list[Artifact]:
     artifacts = []
     with _folder(request.out) as staging:  # first, so that a folder that is no good costs nothing
         report(f"building {variant.network} with seeded random weights")
-        network = build(variant)
-        randomise(network, _statistics_images(), WEIGHTS_SEED)
+        network = random_network(variant)
         report("capturing the network")
         graph = capture(network, variant.input_size)
         report("running the network on the verification's images")
@@ -107,6 +106,14 @@ def export(request: Request, report: Report) -> list[Artifact]:
             _make(staged, options, network, graph, wanted)
             artifacts.append(_publish(staged, request.out))
     return artifacts
+
+
+def random_network(variant: Variant) -> nn.Module:
+    """The network with seeded weights, which do not depend on the input's size."""
+    network = build(variant)
+    images = seeded_images(8, (224, 224), STATISTICS_SEED)
+    randomise(network, torch.from_numpy(to_layout(images, "NCHW")), WEIGHTS_SEED)
+    return network
 
 
 def lower(graph: Graph, options: Options) -> tuple[Graph, tuple[Rewrite, ...]]:
@@ -212,11 +219,6 @@ def _publish(staged: Path, out: Path) -> Artifact:
     staged.replace(path)
     manifest_path(staged).replace(manifest_path(path))
     return Artifact.open(path)
-
-
-def _statistics_images() -> torch.Tensor:
-    """Of one size whatever the artifact's: the weights must not depend on it."""
-    return torch.from_numpy(to_layout(seeded_images(8, (224, 224), STATISTICS_SEED), "NCHW"))
 
 
 def _weights_sha256(network: nn.Module) -> str:

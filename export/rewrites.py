@@ -152,6 +152,7 @@ def max_pool_of_non_negative(graph: Graph) -> Rewritten:
         for node in graph
         if isinstance(pool := node.operator, MaxPool)
         and pool.padding != (0, 0)
+        and not pool.non_negative
         and node.inputs[0] in positive
     }
     return graph.with_nodes(changed), len(changed)

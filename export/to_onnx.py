@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -92,10 +93,8 @@ class _Emitter:
                     [*inputs, weight, bias],
                     [made],
                     name,
-                    kernel_shape=operator.kernel,
-                    strides=operator.stride,
-                    pads=_pads(operator.padding),
                     group=operator.groups,
+                    **_windows(operator),
                 )
             case FullyConnected():
                 weight = self._weight(f"{name}.weight", operator.weight)
@@ -103,17 +102,11 @@ class _Emitter:
                 yield helper.make_node("Gemm", [*inputs, weight, bias], [made], name, transB=1)
             case Add():
                 yield helper.make_node("Add", inputs, [made], name)
-            case MaxPool() | AveragePool():
-                counting = isinstance(operator, AveragePool)
+            case MaxPool():
+                yield helper.make_node("MaxPool", inputs, [name], name, **_windows(operator))
+            case AveragePool():
                 yield helper.make_node(
-                    "AveragePool" if counting else "MaxPool",
-                    inputs,
-                    [name],
-                    name,
-                    kernel_shape=operator.kernel,
-                    strides=operator.stride,
-                    pads=_pads(operator.padding),
-                    **({"count_include_pad": 1} if counting else {}),
+                    "AveragePool", inputs, [name], name, count_include_pad=1, **_windows(operator)
                 )
             case LocalResponseNorm(size, alpha, beta, k):
                 yield helper.make_node(
@@ -179,6 +172,10 @@ def _value(name: str, shape: Shape) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
 
 
-def _pads(padding: Pair) -> tuple[int, int, int, int]:
-    """Top, left, bottom, right."""
-    return (*padding, *padding)
+def _windows(operator: Convolution | MaxPool | AveragePool) -> dict[str, Any]:
+    """The attributes that convolutions and poolings share; pads are top, left, bottom, right."""
+    return {
+        "kernel_shape": operator.kernel,
+        "strides": operator.stride,
+        "pads": (*operator.padding, *operator.padding),
+    }

@@ -1,15 +1,14 @@
-"""Graph -> TFLite, as a flatbuffer written through LiteRT's own schema: NHWC, a free batch.
+"""Graph -> TFLite: channels last, a free batch.
 
 Every operator here is one that XNNPACK takes in fp32, with the arguments that it takes, so that
-the whole network is one delegate partition. Reference: tensorflow/lite/schema/schema.fbs and
-XNNPACK's delegate documentation in LiteRT.
+the whole network is one delegate partition. Reference: the limits that LiteRT's documentation
+of its XNNPACK delegate lists.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
@@ -35,10 +34,10 @@ from shufflenet_deploy.export.graph import (
     Shuffle,
     shapes,
 )
+from shufflenet_deploy.export.tflite_builder import TFLiteBuilder
 from shufflenet_deploy.export.windows import adaptive_average_weights, is_same_padding
 
 OUTPUT = "logits"
-SIGNATURE = "serving_default"
 
 Op = schema.BuiltinOperator
 _RELU = schema.ActivationFunctionType.RELU
@@ -53,68 +52,29 @@ def emit(graph: Graph) -> bytes:
 
     Raises `ExportError` for an operator or an argument that TFLite cannot do.
     """
-    model = _Emitter(graph).model()
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
-    """The schema asks for data at multiples of 16 bytes; its generated Python forgets that."""
-
-    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
-        if self.data is None:
-            return int(super().Pack(builder))
-        data = bytes(self.data)
-        builder.StartVector(1, len(data), 16)
-        builder.head = builder.head - len(data)
-        builder.Bytes[builder.head : builder.head + len(data)] = data
-        vector = builder.EndVector()
-        schema.BufferStart(builder)
-        schema.BufferAddData(builder, vector)
-        return int(schema.BufferEnd(builder))
+    return _Emitter(graph).model()
 
 
 class _Emitter:
-    """Collects tensors, buffers and operators. Values are tensors' indices, by name."""
+    """Emits node by node. Values are the builder's tensors."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._shapes = shapes(graph)
-        self._tensors: list[schema.TensorT] = []
-        self._buffers: list[schema.BufferT] = [schema.BufferT()]  # the first one must be empty
-        self._operators: list[schema.OperatorT] = []
-        self._codes: dict[int, int] = {}
+        self._builder = TFLiteBuilder()
         self._values: dict[str, int] = {}
 
-    def model(self) -> schema.ModelT:
+    def model(self) -> bytes:
         graph = self._graph
-        self._values[graph.input] = self._activation(graph.input, self._shapes[graph.input])
+        images = self._builder.activation(graph.input, _nhwc(self._shapes[graph.input]))
+        self._values[graph.input] = images
         for node in graph:
             self._values[node.name] = self._emit(node, [self._values[i] for i in node.inputs])
-        source, result = self._values[graph.input], self._values[graph.output]
-        self._tensors[result].name = OUTPUT
-
-        subgraph = schema.SubGraphT()
-        subgraph.name = "main"
-        subgraph.tensors, subgraph.operators = self._tensors, self._operators
-        subgraph.inputs, subgraph.outputs = [source], [result]
-        signature = schema.SignatureDefT()
-        signature.signatureKey = SIGNATURE
-        signature.inputs = [_tensor_map(graph.input, source)]
-        signature.outputs = [_tensor_map(OUTPUT, result)]
-
-        model = schema.ModelT()
-        model.version = 3
-        model.description = "shufflenet-deploy"
-        model.operatorCodes = [_operator_code(code) for code in self._codes]
-        model.subgraphs, model.buffers = [subgraph], self._buffers
-        model.signatureDefs = [signature]
-        return model
+        return self._builder.finish({graph.input: images}, {OUTPUT: self._values[graph.output]})
 
     def _emit(self, node: Node, inputs: list[int]) -> int:
         """Emit what computes `node`; the tensor of its result."""
-        x, name, result = inputs[0], node.name, self._shapes[node.name]
+        x, name, result = inputs[0], node.name, _nhwc(self._shapes[node.name])
         match node.operator:
             case Convolution() as convolution:
                 return self._convolution(node, convolution, x)
@@ -149,7 +109,7 @@ class _Emitter:
                 options = schema.ReducerOptionsT()
                 return self._operator(Op.MEAN, [x, axes], name, result, options)
             case Flatten():
-                return self._reshape(name, x, (-1, *result), result)
+                return self._reshape(name, x, result)
             case AdaptiveAveragePool(size):
                 return self._adaptive_average_pool(node, x, size)
             case LocalResponseNorm() as norm:
@@ -175,7 +135,7 @@ class _Emitter:
         options.fusedActivationFunction = _RELU if convolution.relu else _NONE
         weights = self._constant(f"{name}.weight", weight)
         bias = self._constant(f"{name}.bias", convolution.bias)
-        return self._operator(code, [x, weights, bias], name, self._shapes[name], options)
+        return self._operator(code, [x, weights, bias], name, _nhwc(self._shapes[name]), options)
 
     def _fully_connected(
         self,
@@ -185,19 +145,12 @@ class _Emitter:
         bias: NDArray[Any],
         relu: bool,
         result: Shape,
-        rows: int = 1,
     ) -> int:
-        """`rows` is how many rows of the product belong to one image."""
         options = schema.FullyConnectedOptionsT()
         options.fusedActivationFunction = _RELU if relu else _NONE
-        inputs = [
-            x,
-            self._constant(f"{name}.weight", weight),
-            self._constant(f"{name}.bias", bias),
-        ]
-        tensor = self._operator(Op.FULLY_CONNECTED, inputs, name, result, options)
-        self._tensors[tensor].shape[0] = rows
-        return tensor
+        weights = self._constant(f"{name}.weight", weight)
+        inputs = [x, weights, self._constant(f"{name}.bias", bias)]
+        return self._operator(Op.FULLY_CONNECTED, inputs, name, result, options)
 
     def _columns_as_nhwc(self, node: Node, weight: NDArray[Any]) -> NDArray[Any]:
         """Behind a flattened map, the columns in the order of channels-last values."""
@@ -218,7 +171,7 @@ class _Emitter:
         options.padding = schema.Padding.VALID
         options.filterHeight, options.filterWidth = kernel
         options.strideH, options.strideW = stride
-        return self._operator(code, [x], name, self._shapes[name], options)
+        return self._operator(code, [x], name, _nhwc(self._shapes[name]), options)
 
     def _padded(
         self,
@@ -242,7 +195,7 @@ class _Emitter:
             return x, schema.Padding.SAME
         sides = np.array([[0, 0], [vertical, vertical], [horizontal, horizontal], [0, 0]], np.int32)
         inputs = [x, self._constant(f"{name}.sides", sides)]
-        shape = (channels, height + 2 * vertical, width + 2 * horizontal)
+        shape = _nhwc((channels, height + 2 * vertical, width + 2 * horizontal))
         if value == 0:
             return (
                 self._operator(Op.PAD, inputs, name, shape, schema.PadOptionsT()),
@@ -257,9 +210,9 @@ class _Emitter:
         name = node.name
         channels, height, width = self._shapes[name]
         pixels, each = height * width, channels // groups
-        split = self._reshape(f"{name}_split", x, (-1, groups, each), (groups, each), pixels)
+        split = self._reshape(f"{name}_split", x, (pixels, groups, each))
         turned = self._transpose(f"{name}_turned", split, (0, 2, 1), (pixels, each, groups))
-        return self._reshape(name, turned, (-1, height, width, channels), (channels, height, width))
+        return self._reshape(name, turned, (1, height, width, channels))
 
     def _adaptive_average_pool(self, node: Node, x: int, size: Pair) -> int:
         """A product of matrices on each channel's map: TFLite has no adaptive pooling."""
@@ -267,14 +220,14 @@ class _Emitter:
         channels, height, width = self._shapes[node.inputs[0]]
         before, after = height * width, size[0] * size[1]
         maps = self._transpose(f"{name}_maps", x, (0, 3, 1, 2), (1, channels, height, width))
-        rows = self._reshape(f"{name}_rows", maps, (-1, before), (before,), channels)
+        rows = self._reshape(f"{name}_rows", maps, (channels, before))
         weight = adaptive_average_weights((height, width), size)
         pooled = self._fully_connected(
-            f"{name}_pooled", rows, weight, np.zeros(after), False, (after,), rows=channels
+            f"{name}_pooled", rows, weight, np.zeros(after), False, (channels, after)
         )
-        split = self._reshape(f"{name}_split", pooled, (-1, channels, after), (channels, after))
+        split = self._reshape(f"{name}_split", pooled, (1, channels, after))
         turned = self._transpose(f"{name}_turned", split, (0, 2, 1), (1, after, channels))
-        return self._reshape(name, turned, (-1, *size, channels), (channels, *size))
+        return self._reshape(name, turned, (1, *size, channels))
 
     def _local_response_norm(self, node: Node, norm: LocalResponseNorm, x: int) -> int:
         """x * (k + alpha / size * band(x^2)) ^ -3/4, in operators that XNNPACK has.
@@ -288,8 +241,8 @@ class _Emitter:
                 f"cannot emit {node.name}: local response normalisation with beta "
                 f"{norm.beta}, only 0.75 has a form that XNNPACK runs"
             )
-        name, shape = node.name, self._shapes[node.name]
-        channels = np.arange(shape[0])
+        name, shape = node.name, _nhwc(self._shapes[node.name])
+        channels = np.arange(shape[-1])
         # As PyTorch pads: size // 2 before, the rest after.
         distance = channels[None, :] - channels[:, None] + norm.size // 2
         band = np.where((distance >= 0) & (distance < norm.size), norm.alpha / norm.size, 0.0)
@@ -300,7 +253,7 @@ class _Emitter:
         inputs = [
             square,
             self._constant(f"{name}.band", band[:, None, None, :]),
-            self._constant(f"{name}.k", np.full(shape[0], norm.k)),
+            self._constant(f"{name}.k", np.full(shape[-1], norm.k)),
         ]
         total = self._operator(Op.CONV_2D, inputs, f"{name}_sum", shape, options)
         half = self._operator(Op.RSQRT, [total], f"{name}_half", shape)
@@ -312,77 +265,27 @@ class _Emitter:
         return self._operator(Op.MUL, [first, second], name, shape, schema.MulOptionsT())
 
     def _transpose(self, name: str, x: int, order: tuple[int, ...], result: Shape) -> int:
-        """`result` has all dimensions, the first for one image."""
         permutation = self._constant(f"{name}.order", np.array(order, np.int32))
         options = schema.TransposeOptionsT()
-        tensor = self._operator(Op.TRANSPOSE, [x, permutation], name, result[1:], options)
-        self._set_shape(tensor, result)
-        return tensor
+        return self._operator(Op.TRANSPOSE, [x, permutation], name, result, options)
 
-    def _reshape(self, name: str, x: int, to: tuple[int, ...], result: Shape, rows: int = 1) -> int:
+    def _reshape(self, name: str, x: int, result: Shape) -> int:
+        """To `result`, in which the first dimension follows the batch."""
         options = schema.ReshapeOptionsT()
-        options.newShape = list(to)
-        shape = self._constant(f"{name}.shape", np.array(to, np.int32))
-        tensor = self._operator(Op.RESHAPE, [x, shape], name, result, options)
-        self._set_shape(tensor, (rows, *to[1:]))
-        return tensor
-
-    def _set_shape(self, tensor: int, shape: Shape) -> None:
-        self._tensors[tensor].shape = list(shape)
-        self._tensors[tensor].shapeSignature = [-1, *shape[1:]]
+        options.newShape = [-1, *result[1:]]
+        shape = self._constant(f"{name}.shape", np.array(options.newShape, np.int32))
+        return self._operator(Op.RESHAPE, [x, shape], name, result, options)
 
     def _operator(
-        self, code: int, inputs: list[int], name: str, result: Shape, options: Any = None
+        self, code: int, inputs: list[int], name: str, shape: Shape, options: Any = None
     ) -> int:
-        output = self._activation(name, result)
-        operator = schema.OperatorT()
-        operator.opcodeIndex = self._codes.setdefault(code, len(self._codes))
-        operator.inputs, operator.outputs = inputs, [output]
-        if options is not None:
-            kind = type(options).__name__.removesuffix("T")
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            operator.builtinOptions = options
-        self._operators.append(operator)
-        return output
-
-    def _activation(self, name: str, shape: Shape) -> int:
-        """A tensor for one image of `shape`, channels last and the batch in front."""
-        channels, *size = shape
-        tensor = _tensor(name, (1, *size, channels), buffer=0)
-        tensor.shapeSignature = [-1, *size, channels]
-        self._tensors.append(tensor)
-        return len(self._tensors) - 1
+        return self._builder.operator(code, inputs, name, shape, options)
 
     def _constant(self, name: str, array: NDArray[Any]) -> int:
-        is_integer = array.dtype == np.int32
-        data = np.ascontiguousarray(array, np.int32 if is_integer else np.float32)
-        buffer = _AlignedBuffer()
-        buffer.data = data.tobytes()
-        self._buffers.append(buffer)
-        tensor = _tensor(name, array.shape, len(self._buffers) - 1)
-        if is_integer:
-            tensor.type = schema.TensorType.INT32
-        self._tensors.append(tensor)
-        return len(self._tensors) - 1
+        return self._builder.constant(name, array)
 
 
-def _tensor(name: str, shape: Shape, buffer: int) -> schema.TensorT:
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.buffer = name, list(shape), buffer
-    tensor.type = schema.TensorType.FLOAT32
-    return tensor
-
-
-def _tensor_map(name: str, tensor: int) -> schema.TensorMapT:
-    entry = schema.TensorMapT()
-    entry.name, entry.tensorIndex = name, tensor
-    return entry
-
-
-def _operator_code(code: int) -> schema.OperatorCodeT:
-    entry = schema.OperatorCodeT()
-    # Readers older than the wider field look at the deprecated one (schema.fbs, OperatorCode).
-    entry.deprecatedBuiltinCode = min(code, 127)
-    entry.builtinCode = code
-    entry.version = 1
-    return entry
+def _nhwc(shape: Shape) -> Shape:
+    """A value's shape as the tensor of one image has it: batch in front, channels last."""
+    channels, *size = shape
+    return (1, *size, channels)

@@ -16,7 +16,7 @@ def adaptive_average_weights(before: Pair, after: Pair) -> NDArray[np.float64]:
     no pooling of fixed windows does the same.
     """
     rows, columns = (_axis_weights(before[axis], after[axis]) for axis in (0, 1))
-    return np.kron(rows, columns)
+    return np.kron(rows, columns).astype(np.float64)
 
 
 def _axis_weights(before: int, after: int) -> NDArray[np.float64]:

@@ -1,0 +1,88 @@
+"""What a command line may ask for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shufflenet_deploy.export import ExportError
+from shufflenet_deploy.export.request import Request, parse_size, request
+
+
+def _request(**changes: object) -> Request:
+    values: dict[str, object] = {
+        "network": "shufflenet-v1",
+        "groups": None,
+        "scale": None,
+        "input_size": "224",
+        "formats": ["onnx", "tflite"],
+        "precisions": ["fp32"],
+        "lowering": "fast",
+        "weights": "random",
+        "out": Path("artifacts"),
+        **changes,
+    }
+    return request(**values)  # type: ignore[arg-type]
+
+
+def test_the_readmes_command_names_its_artifact() -> None:
+    made = _request(groups=3, formats=["tflite"])
+    assert [options.file_name for options in made.artifacts] == [
+        "shufflenet-v1-g3-x1.0-224x224-fp32.tflite"
+    ]
+
+
+def test_defaults_are_those_of_the_network() -> None:
+    assert [options.file_name for options in _request(network="alexnet").artifacts] == [
+        "alexnet-224x224-fp32.onnx",
+        "alexnet-224x224-fp32.tflite",
+    ]
+
+
+def test_a_format_given_twice_is_made_once() -> None:
+    assert len(_request(formats=["onnx", "onnx"]).artifacts) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": "resnet"}, "unknown network 'resnet': choose from shufflenet-v1"),
+        ({"groups": 5}, "shufflenet-v1 has no groups 5"),
+        ({"scale": 0.3}, "shufflenet-v1 has no scale 0.3"),
+        ({"formats": ["ncnn"]}, "unknown format 'ncnn': choose from onnx, tflite"),
+        ({"precisions": ["int4"]}, "unknown precision 'int4'"),
+        ({"lowering": "magic"}, "unknown lowering 'magic'"),
+        ({"weights": "w.pth"}, "unknown weights 'w.pth'"),
+        ({"input_size": "31"}, "input size 31x31 is too small for shufflenet-v1"),
+        ({"input_size": "224x20"}, "input size 224x20 is too small"),
+        ({"network": "alexnet", "groups": 3}, "alexnet has no choice of groups"),
+    ],
+)
+def test_what_does_not_exist_is_wrong_usage(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ExportError, match=message) as caught:
+        _request(**changes)
+    assert caught.value.usage
+
+
+@given(height=st.integers(0, 99999), width=st.integers(0, 99999))
+def test_sizes_are_height_times_width(height: int, width: int) -> None:
+    assert parse_size(f"{height}x{width}") == (height, width)
+    assert parse_size(str(height)) == (height, height)
+
+
+@given(st.text(max_size=12).filter(lambda text: not re.fullmatch(r"[0-9]+(x[0-9]+)?", text)))
+def test_any_other_text_is_refused_by_value(text: str) -> None:
+    with pytest.raises(ExportError) as caught:
+        parse_size(text)
+    assert repr(text) in str(caught.value)
+    assert caught.value.usage
+
+
+@pytest.mark.parametrize("text", ["", "x", "224x", "x224", "224X224", "-1", "224x2x3", "٣٢", "1e3"])
+def test_near_misses_are_refused(text: str) -> None:
+    with pytest.raises(ExportError, match="is not a number of pixels"):
+        parse_size(text)

@@ -1,0 +1,184 @@
+"""Each rewrite is exact on whatever graph, and does something where it should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from generated_graphs import Building, graphs, units
+from shufflenet_deploy.export.graph import (
+    Add,
+    AveragePool,
+    Concatenate,
+    Convolution,
+    Gather,
+    Graph,
+    MaxPool,
+    Relu,
+    Shuffle,
+)
+from shufflenet_deploy.export.reference import interpret
+from shufflenet_deploy.export.request import FORMATS
+from shufflenet_deploy.export.rewrites import (
+    REWRITES,
+    Rewrite,
+    absorb_shuffle,
+    average_pool_as_depthwise,
+    max_pool_of_non_negative,
+    non_negative,
+    relu_before_concatenation,
+    shuffle_after_depthwise,
+    shuffle_as_gather,
+)
+
+
+def _assert_equal(graph: Graph, rewritten: Graph) -> None:
+    images = np.random.default_rng(7).normal(size=(2, *graph.input_shape))
+    before, after = interpret(graph, images), interpret(rewritten, images)
+    assert after.shape == before.shape
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-12 * max(1, np.abs(before).max()))
+
+
+@pytest.mark.parametrize("rewrite", REWRITES, ids=lambda rewrite: rewrite.name)
+@given(graph=graphs())
+def test_each_rewrite_is_exact_on_any_graph(rewrite: Rewrite, graph: Graph) -> None:
+    _assert_equal(graph, rewrite.apply(graph)[0])
+
+
+@pytest.mark.parametrize("rewrite", REWRITES, ids=lambda rewrite: rewrite.name)
+@given(graph=units())
+def test_each_rewrite_is_exact_on_shufflenet_units(rewrite: Rewrite, graph: Graph) -> None:
+    _assert_equal(graph, rewrite.apply(graph)[0])
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@given(graph=units())
+def test_all_rewrites_of_a_format_together_are_exact(format_: str, graph: Graph) -> None:
+    rewritten = graph
+    for rewrite in REWRITES:
+        if format_ in rewrite.formats:
+            rewritten, _ = rewrite.apply(rewritten)
+    _assert_equal(graph, rewritten)
+
+
+def _operators(graph: Graph) -> list[type]:
+    return [type(node.operator) for node in graph]
+
+
+def _building() -> Building:
+    return Building((4, 8, 8), np.random.default_rng(0))
+
+
+def test_shuffle_vanishes_behind_an_ungrouped_convolution() -> None:
+    building = _building()
+    building.convolution(6)
+    building.add(Shuffle(3))
+    rewritten, places = absorb_shuffle(building.graph())
+    assert places == 1
+    assert _operators(rewritten) == [Convolution]
+    _assert_equal(building.graph(), rewritten)
+
+
+def test_shuffle_stays_behind_a_grouped_convolution() -> None:
+    building = _building()
+    building.convolution(6, groups=2)
+    building.add(Shuffle(3))
+    assert absorb_shuffle(building.graph())[1] == 0
+
+
+def test_shuffle_stays_where_something_else_reads_the_convolution_too() -> None:
+    building = _building()
+    convolution = building.convolution(6)
+    shuffle = building.add(Shuffle(3))
+    building.add(Add(), convolution, shuffle)
+    assert absorb_shuffle(building.graph())[1] == 0
+
+
+def test_shuffle_and_depthwise_change_places() -> None:
+    building = _building()
+    building.convolution(6, groups=2)
+    building.add(Shuffle(3))
+    building.depthwise(stride=2)
+    rewritten, places = shuffle_after_depthwise(building.graph())
+    assert places == 1
+    assert _operators(rewritten) == [Convolution, Convolution, Shuffle]
+    _assert_equal(building.graph(), rewritten)
+
+
+def test_two_shuffled_depthwise_convolutions_in_a_row_stay_exact() -> None:
+    building = _building()
+    building.convolution(6)
+    for _ in range(2):
+        building.add(Shuffle(3))
+        building.depthwise()
+    rewritten, places = shuffle_after_depthwise(building.graph())
+    assert places == 2
+    _assert_equal(building.graph(), rewritten)
+
+
+def test_average_pool_becomes_a_depthwise_convolution() -> None:
+    building = _building()
+    building.add(AveragePool((3, 3), (2, 2), (1, 1)))
+    rewritten, places = average_pool_as_depthwise(building.graph())
+    assert places == 1
+    assert _operators(rewritten) == [Convolution]
+    _assert_equal(building.graph(), rewritten)
+
+
+def _stride_2_end(branch_relu: bool, shortcut_is_positive: bool) -> Graph:
+    building = _building()
+    source = building.convolution(4, relu=shortcut_is_positive)
+    branch = building.convolution(6, relu=branch_relu)
+    building.add(Concatenate(), branch, source)
+    building.add(Relu())
+    return building.graph()
+
+
+def test_relu_moves_into_the_branch_where_the_shortcut_is_positive() -> None:
+    rewritten, places = relu_before_concatenation(_stride_2_end(False, True))
+    assert places == 1
+    assert _operators(rewritten) == [Convolution, Convolution, Concatenate]
+
+
+def test_relu_stays_where_the_shortcut_may_be_negative() -> None:
+    # The shortcut's convolution has a second reader, the branch, and cannot take the ReLU.
+    assert relu_before_concatenation(_stride_2_end(False, False))[1] == 0
+
+
+def test_max_pool_is_marked_only_where_its_input_is_positive() -> None:
+    for relu in (True, False):
+        building = _building()
+        building.convolution(4, relu=relu)
+        building.add(MaxPool((3, 3), (2, 2), (1, 1)))
+        assert max_pool_of_non_negative(building.graph())[1] == int(relu)
+
+
+def test_reference_notices_a_wrong_mark() -> None:
+    # Else the property tests above could not fail for this rewrite.
+    pool = MaxPool((3, 3), (2, 2), (1, 1))
+    right, wrong = _building(), _building()
+    right.add(pool)
+    wrong.add(replace(pool, non_negative=True))
+    images = np.full((1, 4, 8, 8), -3.0)
+    assert interpret(right.graph(), images).max() == -3
+    assert interpret(wrong.graph(), images).max() == 0
+
+
+def test_shuffle_becomes_a_gather() -> None:
+    building = _building()
+    building.add(Shuffle(2))
+    rewritten, places = shuffle_as_gather(building.graph())
+    assert places == 1
+    assert rewritten.nodes[0].operator == Gather((0, 2, 1, 3))
+
+
+@given(graph=graphs())
+def test_values_called_non_negative_are(graph: Graph) -> None:
+    positive = non_negative(graph)
+    images = np.random.default_rng(3).normal(size=(2, *graph.input_shape))
+    for node in graph:
+        if node.name in positive:
+            assert (interpret(replace(graph, output=node.name), images) >= 0).all()

@@ -1,0 +1,150 @@
+"""Hypothesis strategies for `Graph`s: any sequence of layers, and the units of ShuffleNet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from shufflenet_deploy.export.graph import (
+    Add,
+    AveragePool,
+    Concatenate,
+    Convolution,
+    FullyConnected,
+    GlobalMean,
+    Graph,
+    MaxPool,
+    Node,
+    Operator,
+    Relu,
+    Shape,
+    Shuffle,
+    shapes,
+)
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+@dataclass
+class Building:
+    """A graph that grows at its end; weights are seeded."""
+
+    input_shape: Shape
+    random: np.random.Generator
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def last(self) -> str:
+        return self.nodes[-1].name if self.nodes else "images"
+
+    def graph(self) -> Graph:
+        return Graph("images", self.input_shape, tuple(self.nodes), self.last)
+
+    def shape(self, name: str | None = None) -> Shape:
+        return shapes(self.graph())[name or self.last]
+
+    def add(self, operator: Operator, *inputs: str) -> str:
+        name = f"{type(operator).__name__.lower()}_{len(self.nodes)}"
+        self.nodes.append(Node(name, operator, inputs or (self.last,)))
+        return name
+
+    def convolution(
+        self, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, relu: bool = False
+    ) -> str:
+        inputs = self.shape()[0]
+        weight = self.random.normal(size=(outputs, inputs // groups, kernel, kernel))
+        bias = self.random.normal(size=outputs)
+        padding = kernel // 2
+        return self.add(
+            Convolution(weight, bias, (stride, stride), (padding, padding), groups, relu)
+        )
+
+    def depthwise(self, stride: int = 1, relu: bool = False) -> str:
+        channels = self.shape()[0]
+        return self.convolution(channels, 3, stride, channels, relu)
+
+
+def _layer(building: Building, draw: Draw) -> None:
+    """One layer that fits the graph's end."""
+    channels, height, width = building.shape()
+    divisors = [d for d in range(1, channels + 1) if channels % d == 0]
+    groups = draw(st.sampled_from(divisors))
+    stride = draw(st.sampled_from([1, 2]))
+    kernel = draw(st.sampled_from([1, 3]))
+    relu = bool(draw(st.integers(0, 1)))
+    kind = draw(st.integers(0, 7))
+    if min(height, width) < 3:
+        stride = kernel = 1
+    if kind == 0:
+        building.convolution(groups * draw(st.integers(1, 3)), kernel, stride, groups, relu)
+    elif kind == 1:
+        building.depthwise(stride, relu)
+    elif kind == 2:
+        building.add(Shuffle(groups))
+    elif kind == 3:
+        building.add(Relu())
+    elif kind == 4:
+        padding = kernel // 2
+        building.add(MaxPool((kernel, kernel), (stride, stride), (padding, padding)))
+    elif kind == 5:
+        padding = kernel // 2
+        building.add(AveragePool((kernel, kernel), (stride, stride), (padding, padding)))
+    else:
+        shape = building.shape()
+        alike = [n.name for n in building.nodes if building.shape(n.name) == shape]
+        if alike:
+            other = draw(st.sampled_from(alike))
+            operator = Add(relu) if kind == 6 else Concatenate()
+            building.add(operator, building.last, other)
+
+
+@st.composite
+def graphs(draw: Draw) -> Graph:
+    """Up to ten layers in any order, on small maps that need not be square or even."""
+    channels = draw(st.integers(1, 8))
+    shape = (channels, draw(st.integers(3, 9)), draw(st.integers(3, 9)))
+    building = Building(shape, np.random.default_rng(draw(st.integers(0, 999))))
+    building.convolution(draw(st.integers(1, 12)), 3)
+    for _ in range(draw(st.integers(1, 10))):
+        _layer(building, draw)
+    return building.graph()
+
+
+@st.composite
+def units(draw: Draw) -> Graph:
+    """A ShuffleNet unit behind a stem, of any group count, width, size and stride."""
+    groups = draw(st.integers(1, 4))
+    stride = draw(st.sampled_from([1, 2]))
+    middle = groups * draw(st.integers(1, 4))
+    inputs = groups * draw(st.integers(1, 4))
+    shape = (3, draw(st.integers(5, 12)), draw(st.integers(5, 12)))
+    building = Building(shape, np.random.default_rng(draw(st.integers(0, 999))))
+    building.convolution(inputs, 3, relu=True)
+    source = building.add(MaxPool((3, 3), (2, 2), (1, 1)))
+    ungrouped = bool(draw(st.integers(0, 1)))
+    building.convolution(middle, groups=1 if ungrouped else groups, relu=True)
+    building.add(Shuffle(groups))
+    building.depthwise(stride)
+    if stride == 1:
+        branch = building.convolution(inputs, groups=groups)
+        building.add(Add(relu=True), branch, source)
+    else:
+        branch = building.convolution(groups * draw(st.integers(1, 4)), groups=groups)
+        shortcut = building.add(AveragePool((3, 3), (2, 2), (1, 1)), source)
+        building.add(Concatenate(), branch, shortcut)
+        building.add(Relu())
+    return building.graph()
+
+
+def classified(graph: Graph, classes: int = 5) -> Graph:
+    """`graph` with a global mean and a fully connected layer at its end."""
+    building = Building(graph.input_shape, np.random.default_rng(0), list(graph.nodes))
+    channels = building.shape()[0]
+    building.add(GlobalMean())
+    weight = building.random.normal(size=(classes, channels))
+    building.add(FullyConnected(weight, building.random.normal(size=classes)))
+    return building.graph()
