@@ -1,0 +1,137 @@
+"""What the rewrites and our own emitter are worth: ``make bench``.
+
+Pairs of artifacts of one network are measured in one run, in alternated bursts, in several
+processes one after another. A ratio below 1 means that ours is faster. Absolute times are not
+shown: on a shared machine they mean little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import onnx
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from shufflenet_deploy.bench.statistics import burst_medians, paired_ratio
+from shufflenet_deploy.export import pipeline
+from shufflenet_deploy.export.request import FORMATS, LOWERINGS, request
+from shufflenet_deploy.export.simplify import simplify
+from shufflenet_deploy.models import variant
+from shufflenet_deploy.runtime.artifact import Artifact, manifest_path, write_manifest
+from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.spec import Answer, Spec
+
+SCALES = (0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two artifacts of one network."""
+
+    scale: float
+    title: str
+    ours: Path
+    other: Path
+
+
+def main() -> int:
+    """Measure all pairs and print their ratios. With --check, exit 1 where one is above 1."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int, default=5, help="worker processes a pair [5]")
+    parser.add_argument("--rounds", type=int, default=40, help="rounds in each process [40]")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a ratio is above 1")
+    options = parser.parse_args()
+
+    table = Table(box=None, pad_edge=False, title="time of ours / time of the other, 1 thread")
+    for heading in ("ShuffleNet g=3", "pair", "ratio", "lowest and highest process"):
+        table.add_column(heading, justify="left" if heading == "pair" else "right")
+    worst = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for pair in [pair for scale in SCALES for pair in _pairs(scale, Path(folder))]:
+            _say(f"measuring {pair.scale}x, {pair.title}")
+            ratios = [_ratio(pair, options.rounds) for _ in range(options.processes)]
+            worst = max(worst, median(ratios))
+            spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+            table.add_row(f"{pair.scale}x", pair.title, f"{median(ratios):.3f}", spread)
+    Console().print(table)
+    return 1 if options.check and worst > 1 else 0
+
+
+def _pairs(scale: float, folder: Path) -> Iterator[Pair]:
+    _say(f"exporting {scale}x")
+    made = {
+        lowering: pipeline.export(
+            request(
+                network="shufflenet-v1",
+                groups=3,
+                scale=scale,
+                input_size="224",
+                formats=FORMATS,
+                precisions=["fp32"],
+                lowering=lowering,
+                weights="random",
+                out=folder,
+            ),
+            lambda line: None,
+        )
+        for lowering in LOWERINGS
+    }
+    for fast, plain in zip(made["fast"], made["plain"], strict=True):
+        title = f"{fast.manifest.options.format}: fast / plain"
+        yield Pair(scale, title, fast.path, plain.path)
+    ours = made["fast"][FORMATS.index("onnx")]
+    yield Pair(scale, "onnx: ours / torch.onnx + onnxsim", ours.path, _by_torch(ours, folder))
+
+
+def _by_torch(ours: Artifact, folder: Path) -> Path:
+    """The same network as torch.onnx.export and onnxsim make it, under a manifest of ours."""
+    size = ours.manifest.options.input_size
+    path = folder / f"torch-{ours.path.name}"
+    torch.onnx.export(
+        pipeline.random_network(variant("shufflenet-v1", 3, ours.manifest.options.scale, size)),
+        (torch.zeros(1, 3, *size),),
+        str(path),
+        external_data=False,
+        verbose=False,
+    )
+    model, _ = simplify(onnx.load(path), (3, *size))
+    onnx.save(model, path)
+    manifest = msgspec.structs.replace(
+        ours.manifest,
+        file_name=path.name,
+        sha256=sha256(path),
+        size_bytes=path.stat().st_size,
+    )
+    write_manifest(manifest_path(path), manifest)
+    return path
+
+
+def _ratio(pair: Pair, rounds: int) -> float:
+    """Median over the rounds of one process, of our time by the other's."""
+    spec = Spec(artifacts=(str(pair.ours), str(pair.other)), rounds=rounds)
+    worker = subprocess.run(
+        [sys.executable, "-m", "shufflenet_deploy.runtime"],
+        input=msgspec.json.encode(spec),
+        capture_output=True,
+        check=True,
+    )
+    ours, other = msgspec.json.decode(worker.stdout, type=Answer).models
+    return paired_ratio(burst_medians(ours.bursts), burst_medians(other.bursts))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
