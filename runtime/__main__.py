@@ -8,6 +8,7 @@ Plain argparse, because a device may have nothing but numpy, msgspec and an engi
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import NoReturn
 import msgspec
 
 from shufflenet_deploy.runtime import InferenceError
-from shufflenet_deploy.runtime.spec import Progress, Spec
+from shufflenet_deploy.runtime.spec import Answer, Progress, Spec
 from shufflenet_deploy.runtime.worker import carry_out
 
 
@@ -29,14 +30,13 @@ def main() -> None:
     parser.add_argument("spec", nargs="?", default="-", help="the spec's file; - is stdin")
     source = parser.parse_args().spec
     try:
-        answer = carry_out(_read_spec(source), time.perf_counter_ns, _report)
+        _write(carry_out(_read_spec(source), time.perf_counter_ns, _report))
     except InferenceError as error:
         _fail(2 if error.usage else 1, str(error))
     except KeyboardInterrupt:
         _fail(1, "interrupted before anything was measured")
     except OSError as error:
-        _fail(1, f"{error.filename}: {error.strerror}")
-    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+        _fail(1, f"{error.filename or 'input or output'}: {error.strerror}")
 
 
 def _read_spec(source: str) -> Spec:
@@ -53,6 +53,12 @@ def _read_spec(source: str) -> Spec:
         return msgspec.json.decode(data, type=Spec)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InferenceError(f"the spec is wrong: {error}", usage=True) from None
+
+
+def _write(answer: Answer) -> None:
+    # A file of its own, closed here: were stdout full, the interpreter's end would try again.
+    with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as stdout:
+        stdout.write(msgspec.json.encode(answer) + b"\n")
 
 
 def _report(progress: Progress) -> None:

@@ -22,11 +22,11 @@ MANIFEST_VERSION = 1
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of what is written to JSON: unknown fields are an error, not silently dropped.
 
-    `kw_only` is the one setting that msgspec does not inherit.
+    msgspec does not inherit `kw_only`, and type checkers want `frozen` said again.
     """
 
 
-class Options(_Record, kw_only=True):
+class Options(_Record, frozen=True, kw_only=True):
     """What was asked for. Two artifacts of equal options and tool versions are the same."""
 
     network: str
@@ -54,7 +54,7 @@ class Options(_Record, kw_only=True):
         return "-".join(parts) + f".{self.format}"
 
 
-class Tensor(_Record, kw_only=True):
+class Tensor(_Record, frozen=True, kw_only=True):
     """The artifact's input or output as its engine sees it; -1 in `shape` is the free batch."""
 
     name: str
@@ -64,7 +64,7 @@ class Tensor(_Record, kw_only=True):
     dtype: str
 
 
-class Preprocessing(_Record, kw_only=True):
+class Preprocessing(_Record, frozen=True, kw_only=True):
     """From a photograph to the network's input: resize the shorter side, crop, normalise."""
 
     channel_order: str = "RGB"
@@ -74,7 +74,7 @@ class Preprocessing(_Record, kw_only=True):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
-class Weights(_Record, kw_only=True):
+class Weights(_Record, frozen=True, kw_only=True):
     """Where the weights come from."""
 
     origin: str
@@ -84,7 +84,7 @@ class Weights(_Record, kw_only=True):
     """Of the state dict's tensors, names and bytes, in its order."""
 
 
-class Verification(_Record, kw_only=True):
+class Verification(_Record, frozen=True, kw_only=True):
     """How far the artifact is from the network, on the engine that will run it."""
 
     engine: str
@@ -97,7 +97,7 @@ class Verification(_Record, kw_only=True):
     tolerance: float
 
 
-class SelfCheck(_Record, kw_only=True):
+class SelfCheck(_Record, frozen=True, kw_only=True):
     """One seeded input's logits, by which a device checks itself before it is timed.
 
     The input is `seeded_images(1, input_size, seed)`, the logits are the network's.
@@ -110,28 +110,28 @@ class SelfCheck(_Record, kw_only=True):
     tolerance: float
 
 
-class Rewrite(_Record, kw_only=True):
+class Rewrite(_Record, frozen=True, kw_only=True):
     """An exact rewrite of the graph, and in how many places it applied."""
 
     name: str
     places: int
 
 
-class Simplification(_Record, kw_only=True):
+class Simplification(_Record, frozen=True, kw_only=True):
     """Nodes of the ONNX graph before and after onnxsim."""
 
     nodes_before: int
     nodes_after: int
 
 
-class Footprint(_Record, kw_only=True):
+class Footprint(_Record, frozen=True, kw_only=True):
     """What one session cost on the exporting host, in a process of its own."""
 
     load_time_ms: float
     peak_memory_bytes: int | None
 
 
-class Manifest(_Record, kw_only=True):
+class Manifest(_Record, frozen=True, kw_only=True):
     """All that is known of an artifact. See the fields' own types."""
 
     version: int = MANIFEST_VERSION
@@ -214,7 +214,7 @@ def read_manifest(path: Path) -> Manifest:
                 f"{MANIFEST_VERSION}: export the network again with this shufflenet-deploy"
             )
         return msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InferenceError(
             f"{path} is not a manifest: {error}; export the network again"
         ) from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+_TYPERS_INTERRUPTED = 130
+"""What Typer returns for a KeyboardInterrupt, which it does not let through."""
 
 
 def run(app: typer.Typer, *expected: type[Exception]) -> NoReturn:
@@ -17,7 +20,8 @@ def run(app: typer.Typer, *expected: type[Exception]) -> NoReturn:
     `expected` are the project's own exceptions; one whose `usage` is true is wrong usage.
     """
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+        sys.stdout.flush()  # here, where what goes wrong can still be told
     except TyperException as error:  # an option that does not parse, an unknown command
         _exit(WRONG_USAGE, getattr(error, "format_message", error.__str__)())
     except expected as error:
@@ -25,8 +29,13 @@ def run(app: typer.Typer, *expected: type[Exception]) -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         _exit(FAILED, "interrupted")
     except OSError as error:  # a full disk, a file that may not be read
+        if error.filename is None:  # stdout's; left open, the interpreter's end would try again
+            with suppress(OSError):
+                sys.stdout.close()
         _exit(FAILED, f"{error.filename or 'input or output'}: {error.strerror or error}")
-    sys.exit(DONE)
+    if code == _TYPERS_INTERRUPTED:
+        _exit(FAILED, "interrupted")
+    sys.exit(code or DONE)
 
 
 def _exit(code: int, message: str) -> NoReturn:

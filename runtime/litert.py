@@ -48,7 +48,7 @@ class LiteRTSession:
             operators = self._interpreter._get_ops_details()
         except AttributeError:  # there is no public method that tells
             return None
-        return sum(operator["op_name"] == "DELEGATE" for operator in operators)
+        return [operator["op_name"] for operator in operators].count("DELEGATE")
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """See `Session.run`. A batch of another size than the last costs a reallocation."""

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from shufflenet_deploy.runtime import MAX_THREADS
+
 ANSWER_VERSION = 1
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -19,7 +21,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Paths on the device."""
     rounds: _NotNegative = 20
     """0 loads and checks each model, runs it once, and measures nothing else."""
-    threads: _Positive = 1
+    threads: Annotated[int, msgspec.Meta(ge=1, le=MAX_THREADS)] = 1
     warm_up: _NotNegative = 20
     """Runs of each model before the first round."""
     untimed: _NotNegative = 5

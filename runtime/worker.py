@@ -141,7 +141,10 @@ def _load(path: Path, threads: int, clock: Clock) -> _Loaded:
     start = clock()
     session = opener(path, threads)
     loaded = clock()
-    logits = session.run(images)
+    try:
+        logits = session.run(images)
+    except Exception as error:  # noqa: BLE001 - engines' exceptions share no other base
+        raise InferenceError(f"{path} does not run on {session.engine}: {error}") from None
     ran = clock()
     return _Loaded(
         artifact=artifact,
@@ -160,6 +163,11 @@ def self_check(manifest: Manifest, logits: Floats) -> float:
     Raises `InferenceError` where it is beyond the manifest's tolerance.
     """
     check = manifest.self_check
+    if logits.shape != (1, len(check.logits)):
+        raise InferenceError(
+            f"{manifest.file_name} answers {logits.shape} where its manifest has "
+            f"{len(check.logits)} logits: export the network again"
+        )
     difference = float(np.abs(logits[0] - np.asarray(check.logits)).max() / check.deviation)
     if not difference <= check.tolerance:  # so written, a NaN fails too
         raise InferenceError(

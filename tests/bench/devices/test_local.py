@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.devices.local import LocalDevice
+from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.spec import Progress, Spec
+
+TINY = "shufflenet-v1-g3-x0.25-32x32-fp32"
+SPEC = Spec(artifacts=("none",))
+
+
+def scripted(script: str) -> LocalDevice:
+    """A device whose worker is `script`, in a real process."""
+    return LocalDevice((sys.executable, "-c", "import os, signal, sys, time\n" + script))
+
+
+def ignore(progress: Progress) -> None:
+    pass
+
+
+@pytest.mark.parametrize("format_", ["onnx", "tflite"])
+def test_a_real_worker_answers_and_reports(tiny_artifacts: Path, format_: str) -> None:
+    device = LocalDevice()
+    artifact = Artifact.open(tiny_artifacts / f"{TINY}.{format_}")
+    reports: list[Progress] = []
+    answer = device.run(Spec(artifacts=(device.put(artifact),), rounds=3), reports.append)
+    assert not answer.interrupted
+    assert [len(burst.samples_ns) for burst in answer.models[0].bursts] == [3, 3, 3]
+    assert reports[0] == Progress(stage="load", done=0, total=1)
+    assert reports[-1] == Progress(stage="round", done=3, total=3)
+
+
+def test_put_gives_a_path_that_holds_in_any_folder(
+    tiny_artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_artifacts)
+    assert LocalDevice().put(Artifact.open(Path(f"{TINY}.onnx"))) == str(
+        tiny_artifacts.resolve() / f"{TINY}.onnx"
+    )
+
+
+def test_an_answer_larger_than_any_pipe_arrives(tiny_artifacts: Path) -> None:
+    spec = Spec(
+        artifacts=(str(tiny_artifacts / f"{TINY}.tflite"),),
+        rounds=200,
+        warm_up=0,
+        untimed=0,
+        timed=100,
+    )
+    (model,) = LocalDevice().run(spec, ignore).models
+    assert len(model.bursts) == 200
+
+
+def test_what_a_worker_refuses_is_told_in_its_words_and_with_its_exit_code() -> None:
+    with pytest.raises(BenchError, match=r"^no artifact none: export it") as caught:
+        LocalDevice().run(SPEC, ignore)
+    assert caught.value.usage
+
+
+def test_other_lines_on_stderr_are_no_progress(tiny_artifacts: Path) -> None:
+    reports: list[Progress] = []
+    script = """
+print("INFO: Created delegate", file=sys.stderr)
+print('{"stage":"load","done":0,"total":1}', file=sys.stderr)
+print('{"stage":7}', file=sys.stderr)
+os.write(2, b"\\xff\\xfe not text\\n")
+print('{"version":1,"threads":1,"interrupted":false,"models":[]}')
+"""
+    assert scripted(script).run(SPEC, reports.append).models == ()
+    assert reports == [Progress(stage="load", done=0, total=1)]
+
+
+def test_a_killed_worker_is_told_with_its_last_line() -> None:
+    script = 'print("loading", file=sys.stderr, flush=True); os.kill(os.getpid(), signal.SIGKILL)'
+    with pytest.raises(BenchError) as caught:
+        scripted(script).run(SPEC, ignore)
+    assert str(caught.value) == (
+        "the worker died (SIGKILL, which is what the system does when it is out of memory); "
+        "its last line: loading"
+    )
+    assert not caught.value.usage
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", r"died \(SIGSEGV\); it said nothing"),
+        ("sys.exit(3)", r"died \(exit code 3\); it said nothing"),
+        ("raise MemoryError", r"died \(exit code 1\); its last line: MemoryError"),
+        ("sys.exit('error: what was wrong')", "^what was wrong$"),
+        ("", "answer cannot be read"),
+        ("print('{}')", "of another version of shufflenet-deploy"),
+        ("print('[]')", "answer cannot be read"),
+        ("print('{\"version\":2}')", "of another version of shufflenet-deploy"),
+        ("print('{\"version\":1}')", "answer cannot be read: .*missing required field"),
+    ],
+)
+def test_other_ways_to_fail(script: str, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        scripted(script).run(SPEC, ignore)
+
+
+def test_ctrl_c_gets_the_answer_until_then(tiny_artifacts: Path) -> None:
+    def press(progress: Progress) -> None:
+        if progress.stage == "round" and progress.done == 5:
+            raise KeyboardInterrupt
+
+    spec = Spec(artifacts=(str(tiny_artifacts / f"{TINY}.tflite"),), rounds=1_000_000)
+    answer = LocalDevice().run(spec, press)
+    assert answer.interrupted
+    assert 5 <= len(answer.models[0].bursts) < 1_000_000
+
+
+def test_ctrl_c_before_anything_was_measured(tiny_artifacts: Path) -> None:
+    def press(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    script = """
+print('{"stage":"load","done":0,"total":1}', file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+    with pytest.raises(KeyboardInterrupt):
+        scripted(script).run(SPEC, press)
+
+
+def test_ctrl_c_that_comes_too_late_ends_it_all_the_same() -> None:
+    def press(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    script = """
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print('{"stage":"round","done":1,"total":1}', file=sys.stderr, flush=True)
+print('{"version":1,"threads":1,"interrupted":false,"models":[]}')
+"""
+    assert scripted(script).run(SPEC, press).interrupted
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    def press(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    script = """
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+for done in range(2):
+    print('{"stage":"round","done":%d,"total":2}' % done, file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        scripted(script).run(SPEC, press)
+    assert time.monotonic() - start < 30
+
+
+def test_a_host_that_fails_leaves_no_worker_behind() -> None:
+    def fail(progress: Progress) -> None:
+        raise OSError("the terminal is gone")
+
+    script = """
+print('{"stage":"load","done":0,"total":1}', file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+    start = time.monotonic()
+    with pytest.raises(OSError, match="the terminal is gone"):
+        scripted(script).run(SPEC, fail)
+    assert time.monotonic() - start < 30

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.results import (
+    Model,
+    Parameters,
+    Results,
+    check_writable,
+    read,
+    write,
+)
+from shufflenet_deploy.runtime.spec import Spec
+
+
+@pytest.fixture
+def results(make_model: Callable[..., Model], make_results: Callable[..., Results]) -> Results:
+    return make_results(
+        make_model("shufflenet-v1", 0.5, {0: [10, 11, 12], 1: [9, 9, 9]}), make_model("alexnet")
+    )
+
+
+def test_what_is_written_is_read(tmp_path: Path, results: Results) -> None:
+    write(tmp_path / "results.json", results)
+    assert read(tmp_path / "results.json") == results
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_parameters_are_a_spec_without_artifacts() -> None:
+    assert Parameters().spec("a") == Spec(artifacts=("a",))
+    assert Parameters(rounds=3, threads=2).spec("a", "b") == Spec(
+        artifacts=("a", "b"), rounds=3, threads=2
+    )
+
+
+def test_missing_results_are_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"cannot read the results .*No such file") as caught:
+        read(tmp_path / "none.json")
+    assert caught.value.usage
+
+
+def test_results_of_another_version_are_refused(tmp_path: Path, results: Results) -> None:
+    path = tmp_path / "results.json"
+    document = msgspec.json.decode(msgspec.json.encode(results))
+    path.write_bytes(msgspec.json.encode(document | {"version": 99, "new": 1}))
+    with pytest.raises(BenchError, match="version 99 and this is a reader of version 1"):
+        read(path)
+
+
+@given(st.data())
+def test_broken_results_are_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "broken.json"
+    whole = b'{"version":1,"created":"2026-01-02","device":"local","models":[{"name":"a"}]}'
+    cut = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:cut] + data.draw(st.binary(max_size=8)))
+    with pytest.raises(BenchError) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_path_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new.json")
+    (tmp_path / "old.json").write_text("old")
+    check_writable(tmp_path / "old.json")
+    check_writable(Path("results.json"))
+    assert (tmp_path / "old.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=f"there is no folder {tmp_path}/none") as caught:
+        check_writable(tmp_path / "none" / "results.json")
+    assert caught.value.usage
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="is a folder: name a file in it"):
+        check_writable(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    # /proc refuses new files even to root, whom permissions do not stop.
+    with pytest.raises(BenchError, match="cannot write to the folder /proc") as caught:
+        check_writable(Path("/proc/results.json"))
+    assert caught.value.usage
