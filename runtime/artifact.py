@@ -65,13 +65,20 @@ class Tensor(_Record, frozen=True, kw_only=True):
 
 
 class Preprocessing(_Record, frozen=True, kw_only=True):
-    """From a photograph to the network's input: resize the shorter side, crop, normalise."""
+    """From a photograph to the network's input: resize, crop the centre, normalise.
+
+    The image is resized, bilinear and keeping its proportions, until the crop covers
+    `crop_fraction` of it; each pixel p of 0 to 255 then becomes (p - mean) / std.
+    """
 
     channel_order: str = "RGB"
-    resize_shorter_side: int = 256
-    crop: tuple[int, int] = (224, 224)
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Or ``BGR``. `mean` and `std` are in this order too."""
+    crop: tuple[int, int]
+    """Height and width in pixels: the network's input."""
+    crop_fraction: float = 0.875
+    """224 of a shorter side of 256, as is usual for ImageNet."""
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
 
 class Weights(_Record, frozen=True, kw_only=True):

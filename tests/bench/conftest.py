@@ -57,7 +57,7 @@ def a_manifest(options: Options, content: bytes) -> Manifest:
         rounded_widths={},
         input=Tensor(name="images", shape=(-1, 3, 224, 224), layout="NCHW", dtype="float32"),
         output=Tensor(name="logits", shape=(-1, 1000), layout="NC", dtype="float32"),
-        preprocessing=Preprocessing(),
+        preprocessing=Preprocessing(crop=(224, 224)),
         labels=None,
         rewrites=(),
         simplification=None,

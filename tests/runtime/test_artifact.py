@@ -1,0 +1,220 @@
+"""An artifact's name, its manifest, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.artifact import (
+    MANIFEST_VERSION,
+    Artifact,
+    Options,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
+
+_SHUFFLENET = Options(
+    network="shufflenet-v1", groups=3, scale=1.0, input_size=(224, 224), format="tflite"
+)
+
+_options = st.builds(
+    Options,
+    network=st.sampled_from(["shufflenet-v1", "alexnet", "mobilenet-v1"]),
+    groups=st.sampled_from([None, 1, 2, 3, 4, 8]),
+    scale=st.sampled_from([None, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]),
+    input_size=st.tuples(st.integers(32, 99999), st.integers(32, 99999)),
+    format=st.sampled_from(["onnx", "tflite"]),
+    precision=st.sampled_from(["fp32", "fp16", "int8"]),
+    lowering=st.sampled_from(["fast", "plain"]),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "shufflenet-v1-g3-x1.0-224x224-fp32.tflite"),
+        ({"precision": "int8"}, "shufflenet-v1-g3-x1.0-224x224-int8.tflite"),
+        ({"format": "onnx"}, "shufflenet-v1-g3-x1.0-224x224-fp32.onnx"),
+        ({"lowering": "plain"}, "shufflenet-v1-g3-x1.0-224x224-fp32-plain.tflite"),
+        ({"groups": 8, "scale": 0.25}, "shufflenet-v1-g8-x0.25-224x224-fp32.tflite"),
+        ({"input_size": (480, 640)}, "shufflenet-v1-g3-x1.0-480x640-fp32.tflite"),
+        (
+            {"network": "mobilenet-v1", "groups": None, "scale": 0.5},
+            "mobilenet-v1-x0.5-224x224-fp32.tflite",
+        ),
+        (
+            {"network": "alexnet", "groups": None, "scale": None, "input_size": (227, 227)},
+            "alexnet-227x227-fp32.tflite",
+        ),
+    ],
+)
+def test_the_name_tells_the_options_that_are_not_the_default(
+    changes: dict[str, object], name: str
+) -> None:
+    assert msgspec.structs.replace(_SHUFFLENET, **changes).file_name == name
+
+
+@given(first=_options, second=_options)
+def test_other_options_have_another_name(first: Options, second: Options) -> None:
+    assert (first.file_name == second.file_name) == (first == second)
+
+
+_OTHER = {
+    "network": "alexnet",
+    "groups": 4,
+    "scale": 2.0,
+    "input_size": (224, 225),
+    "format": "onnx",
+    "precision": "fp16",
+    "lowering": "plain",
+}
+
+
+@pytest.mark.parametrize("option", sorted({*Options.__struct_fields__} - {"weights"}))
+def test_each_option_alone_changes_the_name(option: str) -> None:
+    """Not the weights yet: there are only random ones."""
+    changed = msgspec.structs.replace(_SHUFFLENET, **{option: _OTHER[option]})
+    assert changed.file_name != _SHUFFLENET.file_name
+
+
+def test_an_artifact_opens_with_its_manifest(artifact: Path) -> None:
+    opened = Artifact.open(artifact)
+    assert opened.path == artifact
+    assert opened.manifest.file_name == opened.manifest.options.file_name == artifact.name
+    assert len(opened.manifest.self_check.logits) == 1000
+
+
+@given(
+    labels=st.none() | st.lists(st.text(), max_size=3).map(tuple),
+    widths=st.dictionaries(
+        st.text(), st.tuples(st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 9999))
+    ),
+    options=_options,
+)
+def test_a_manifest_reads_back_as_it_was_written(
+    tiny_artifacts: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    labels: tuple[str, ...] | None,
+    widths: dict[str, tuple[float, int]],
+    options: Options,
+) -> None:
+    manifest = msgspec.structs.replace(
+        read_manifest(next(tiny_artifacts.glob("*.json"))),
+        labels=labels,
+        rounded_widths=widths,
+        options=options,
+        footprint=None,
+    )
+    path = tmp_path_factory.getbasetemp() / "written.json"
+    write_manifest(path, manifest)
+    assert read_manifest(path) == manifest
+
+
+def _refusal(path: Path) -> str:
+    with pytest.raises(InferenceError) as refused:
+        Artifact.open(path)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert str(path) in message
+    assert "export" in message or "copy" in message  # the remedy
+    return message
+
+
+def test_an_artifact_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(
+        InferenceError, match=r"no artifact .*gone\.onnx: export it with"
+    ) as refused:
+        Artifact.open(tmp_path / "gone.onnx")
+    assert refused.value.usage
+
+
+def test_an_artifact_without_its_manifest_is_refused(copied: Path) -> None:
+    manifest_path(copied).unlink()
+    assert "cannot read the manifest" in _refusal(copied)
+    assert "copy it along with the artifact" in _refusal(copied)
+
+
+@pytest.mark.parametrize("part", [0, 0.5, 0.9999])
+def test_a_truncated_artifact_is_refused(copied: Path, part: float) -> None:
+    whole = copied.read_bytes()
+    left = whole[: int(part * len(whole))]
+    copied.write_bytes(left)
+    assert f"has {len(left)} bytes where its manifest says {len(whole)}" in _refusal(copied)
+
+
+@given(data=st.data())
+def test_an_artifact_with_any_bit_altered_is_refused(
+    tiny_artifacts: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    original = next(tiny_artifacts.glob("*x0.25*.onnx"))
+    path = tmp_path_factory.getbasetemp() / original.name
+    shutil.copy(manifest_path(original), manifest_path(path))
+    altered = bytearray(original.read_bytes())
+    place = data.draw(st.integers(0, len(altered) - 1))
+    altered[place] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(altered)
+    assert "SHA-256 differs" in _refusal(path)
+
+
+@pytest.mark.parametrize("version", [0, MANIFEST_VERSION + 1, "1", None])
+def test_a_manifest_of_another_version_is_refused(copied: Path, version: object) -> None:
+    _rewrite(copied, version=version)
+    message = _refusal(copied)
+    assert f"is a manifest of version {version!r}" in message
+    assert "export the network again" in message
+
+
+def test_a_newer_manifest_is_told_by_its_version_not_by_its_new_fields(copied: Path) -> None:
+    _rewrite(copied, version=MANIFEST_VERSION + 1, new_field=1)
+    assert "of version 2" in _refusal(copied)
+
+
+def test_a_manifest_with_an_unknown_field_is_refused_by_name(copied: Path) -> None:
+    _rewrite(copied, licence="MIT")
+    assert "unknown field `licence`" in _refusal(copied)
+
+
+def test_a_manifest_of_a_wrong_type_is_refused_by_name(copied: Path) -> None:
+    _rewrite(copied, size_bytes="many")
+    assert "Expected `int`, got `str` - at `$.size_bytes`" in _refusal(copied)
+
+
+@given(kept=st.floats(0, 1, exclude_max=True))
+def test_a_manifest_cut_off_anywhere_is_refused(
+    tiny_artifacts: Path, tmp_path_factory: pytest.TempPathFactory, kept: float
+) -> None:
+    whole = next(tiny_artifacts.glob("*.json")).read_bytes().rstrip()
+    _refuses_manifest(tmp_path_factory, whole[: int(kept * len(whole))])
+
+
+@given(
+    content=st.binary()
+    | st.text().map(str.encode)
+    | st.just(b'{"version": 1, "file_name": "\xff"}')
+)
+def test_what_is_not_a_manifest_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    _refuses_manifest(tmp_path_factory, content)
+
+
+def _refuses_manifest(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "manifest.json"
+    path.write_bytes(content)
+    with pytest.raises(InferenceError, match="manifest") as refused:
+        read_manifest(path)
+    assert str(refused.value).startswith(str(path))
+    assert "export the network again" in str(refused.value)
+
+
+def _rewrite(artifact: Path, **changes: object) -> None:
+    path = manifest_path(artifact)
+    manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+    path.write_bytes(msgspec.json.encode({**manifest, **changes}))
