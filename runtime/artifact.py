@@ -37,7 +37,12 @@ class Options(_Record, frozen=True, kw_only=True):
     format: str
     precision: str = "fp32"
     lowering: str = "fast"
+    target: str = "arm64"
+    """For which processor int8 is made: ``arm64`` or ``x86-64``."""
+    io: str = "float32"
+    """The input's type; with ``uint8`` or ``int8`` it takes pixels as they are."""
     weights: str = "random"
+    """``random``, or the first 8 digits of the weights' SHA-256."""
 
     @property
     def file_name(self) -> str:
@@ -51,6 +56,12 @@ class Options(_Record, frozen=True, kw_only=True):
         parts += [f"{height}x{width}", self.precision]
         if self.lowering != "fast":
             parts.append(self.lowering)
+        if self.target != "arm64":
+            parts.append(self.target)
+        if self.io != "float32":
+            parts.append(f"{self.io}in")
+        if self.weights != "random":
+            parts.append(self.weights)
         return "-".join(parts) + f".{self.format}"
 
 
@@ -92,7 +103,11 @@ class Weights(_Record, frozen=True, kw_only=True):
 
 
 class Verification(_Record, frozen=True, kw_only=True):
-    """How far the artifact is from the network, on the engine that will run it."""
+    """How far the artifact is from the network, on the engine that will run it.
+
+    Of an int8 artifact this is the float model that was quantised; see `Quantisation` for what
+    came after.
+    """
 
     engine: str
     engine_version: str
@@ -107,7 +122,9 @@ class Verification(_Record, frozen=True, kw_only=True):
 class SelfCheck(_Record, frozen=True, kw_only=True):
     """One seeded input's logits, by which a device checks itself before it is timed.
 
-    The input is `seeded_images(1, input_size, seed)`, the logits are the network's.
+    The input is `seeded_pixels(1, input_size, seed)`, preprocessed as the manifest says. The
+    logits are the network's; of an int8 artifact its own on the exporting host, and the tolerance
+    is then its distance from the network, since kernels of other processors round otherwise.
     """
 
     seed: int
@@ -115,6 +132,25 @@ class SelfCheck(_Record, frozen=True, kw_only=True):
     deviation: float
     """What differences are divided by: see `Verification.difference`."""
     tolerance: float
+
+
+class Calibration(_Record, frozen=True, kw_only=True):
+    """The inputs from which the ranges of int8 were taken."""
+
+    source: str
+    """The folder's name, or ``noise``: seeded, for random weights only."""
+    samples: int
+    seed: int
+    unusable: int
+    """Files that were no images, or broken."""
+
+
+class Quantisation(_Record, frozen=True, kw_only=True):
+    """How weights and activations became small."""
+
+    scheme: str
+    sqnr_db: float
+    """Of the logits on the verification's inputs: signal power over error power."""
 
 
 class Rewrite(_Record, frozen=True, kw_only=True):
@@ -157,8 +193,8 @@ class Manifest(_Record, frozen=True, kw_only=True):
     labels: tuple[str, ...] | None
     rewrites: tuple[Rewrite, ...]
     simplification: Simplification | None
-    quantisation: None = None
-    calibration: None = None
+    quantisation: Quantisation | None
+    calibration: Calibration | None
     verification: Verification
     self_check: SelfCheck
     delegate_partitions: int | None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+_T = TypeVar("_T", bound=np.generic)
 
 
 def seeded_images(count: int, input_size: tuple[int, int], seed: int) -> Floats:
@@ -37,7 +40,14 @@ def _uniform(random: np.random.RandomState, shape: tuple[int, ...]) -> NDArray[n
     return (random.random_sample(shape) - 0.5) * 12**0.5
 
 
-def to_layout(images: Floats, layout: str) -> Floats:
+def seeded_pixels(count: int, input_size: tuple[int, int], seed: int) -> NDArray[np.uint8]:
+    """`seeded_images` as a camera would give them: (N, H, W, 3), RGB, 0 to 255."""
+    images = seeded_images(count, input_size, seed)
+    # About the mean and the contrast of photographs.
+    return np.clip(np.rint(images * 60 + 120), 0, 255).astype(np.uint8)
+
+
+def to_layout(images: NDArray[_T], layout: str) -> NDArray[_T]:
     """Images (N, H, W, C) in `layout`, ``NHWC`` or ``NCHW``, contiguous in memory."""
     if layout == "NHWC":
         return np.ascontiguousarray(images)

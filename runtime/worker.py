@@ -12,13 +12,16 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact, Manifest
 from shufflenet_deploy.runtime.memory import peak_memory_bytes
-from shufflenet_deploy.runtime.seeded import Floats, seeded_images, to_layout
+from shufflenet_deploy.runtime.preprocess import network_input
+from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
 from shufflenet_deploy.runtime.session import Session, opener_for
 from shufflenet_deploy.runtime.spec import Answer, Burst, ModelAnswer, Progress, Spec
 
@@ -34,7 +37,7 @@ class _Loaded:
 
     artifact: Artifact
     session: Session
-    images: Floats
+    images: NDArray[Any]
     load_ns: int
     first_run_ns: int
     difference: float
@@ -133,10 +136,8 @@ def _warm_up(runs: Sequence[Run], times: int, report: Report) -> None:
 def _load(path: Path, threads: int, clock: Clock) -> _Loaded:
     artifact = Artifact.open(path)
     manifest = artifact.manifest
-    images = to_layout(
-        seeded_images(1, manifest.options.input_size, manifest.self_check.seed),
-        manifest.input.layout,
-    )
+    check = manifest.self_check
+    images = network_input(seeded_pixels(1, manifest.options.input_size, check.seed), manifest)
     opener = opener_for(path)  # imports the engine, which is not part of loading a model
     start = clock()
     session = opener(path, threads)

@@ -61,6 +61,8 @@ def a_manifest(options: Options, content: bytes) -> Manifest:
         labels=None,
         rewrites=(),
         simplification=None,
+        quantisation=None,
+        calibration=None,
         verification=Verification(
             engine="e", engine_version="1", inputs=8, seed=0, difference=0.0, tolerance=1e-4
         ),

@@ -1,0 +1,72 @@
+"""What is computed from right and wrong answers: pure functions."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFIDENCE = 0.95
+
+
+def wilson_interval(
+    successes: int, trials: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Wilson's score interval for a share of `successes` in `trials` (1927), both ends in [0, 1].
+
+    Unlike the share plus or minus its standard error it is right near 0 and 1, where good
+    networks and small sets of data are. Raises ValueError without trials.
+    """
+    if not 0 <= successes <= trials or not trials:
+        raise ValueError(f"{successes} successes in {trials} trials")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = successes / trials
+    shrink = 1 + z**2 / trials
+    centre = (share + z**2 / (2 * trials)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    # At the ends they are 0 and 1 exactly; rounding would leave 1e-17.
+    low = max(0.0, centre - half) if successes else 0.0
+    high = min(1.0, centre + half) if successes < trials else 1.0
+    return low, high
+
+
+def mcnemar_p(lost: int, gained: int) -> float:
+    """The exact two-sided McNemar test of whether two networks are right equally often.
+
+    `lost` images only the first network had right, `gained` only the second. Were the networks
+    equally good, each of these would fall to either side like a coin: the result is the
+    probability that it would fall at least as unevenly. Images that both have right, or both
+    wrong, say nothing.
+    """
+    images = lost + gained
+    tail = term = 1
+    for index in range(min(lost, gained)):
+        term = term * (images - index) // (index + 1)
+        tail += term
+    # Whole numbers to the end: 2**images is beyond a float from 1024 images on.
+    return float(min(1, 2 * tail / 2**images))
+
+
+def signal_to_noise_db(signal: float, noise: float) -> float:
+    """10 log10 of `signal` by `noise`, both sums of squares; infinite where there is no noise.
+
+    Raises ValueError where there is no signal.
+    """
+    if not signal > 0:
+        raise ValueError("there is no signal")
+    return 10 * math.log10(signal / noise) if noise else math.inf
+
+
+def ranks(logits: NDArray[Any], classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places (N,) of `classes` (N,) in the order of `logits` (N, all classes); 0 is the best.
+
+    Of equal logits, as int8 often has them, the first class is the better, as argmax has it.
+    """
+    own = np.take_along_axis(logits, classes[:, None], axis=1)
+    earlier = np.arange(logits.shape[1]) < classes[:, None]
+    better = (logits > own) | ((logits == own) & earlier)
+    places: NDArray[np.int64] = better.sum(axis=1)
+    return places

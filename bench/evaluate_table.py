@@ -1,0 +1,131 @@
+"""An evaluation for a person: a table, and how far it is while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from shufflenet_deploy.bench.evaluate import Report
+from shufflenet_deploy.bench.evaluation import Accuracy, Comparison, Evaluation, Share
+
+MISSING = "-"
+_LINES = 4
+
+
+def show(evaluation: Evaluation, console: Console) -> None:
+    """Print `evaluation` on `console`."""
+    shared, names = _names([one.path for one in evaluation.artifacts])
+    left_out = f", {len(evaluation.unusable)} left out" if evaluation.unusable else ""
+    console.print(
+        f"{evaluation.data}: {evaluation.images} images{left_out}, {evaluation.classes} classes, "
+        f"batch {evaluation.batch}, threads {evaluation.threads}",
+        markup=False,
+    )
+    if shared:
+        console.print(shared, markup=False)
+    console.print("", _table(evaluation.artifacts, names), "")
+    for note in _notes(evaluation):
+        console.print(note, markup=False)
+
+
+def _table(artifacts: Sequence[Accuracy], names: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("artifact", overflow="fold", vertical="bottom")
+    headings = ["top-1\n%"]
+    if any(one.top5 for one in artifacts):
+        headings.append("top-5\n%")
+    compared = len(artifacts) > 1
+    if compared:
+        headings += ["agree\n%", "\np", "SQNR\ndB"]
+    for heading in (*headings, "images\nper s"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, one in zip(names, artifacts, strict=True):
+        cells = [_share(one.top1)]
+        if one.top5:
+            cells.append(_share(one.top5))
+        if compared:
+            cells += _comparison(one.against_first)
+        table.add_row(escape(name), *cells, f"{one.images_per_second:.0f}")
+    return table
+
+
+def _share(share: Share) -> str:
+    """With its interval, at the precision that it has."""
+    low, high = (100 * end for end in (share.low, share.high))
+    return f"{100 * share.share:.1f} ({low:.1f}-{high:.1f})"
+
+
+def _comparison(comparison: Comparison | None) -> list[str]:
+    if comparison is None:
+        return [MISSING] * 3
+    p = comparison.mcnemar_p
+    return [
+        f"{100 * comparison.agreement.share:.1f}",
+        f"{p:.3f}" if p >= 0.001 else "<0.001",
+        "exact" if comparison.sqnr_db is None else f"{comparison.sqnr_db:.1f}",
+    ]
+
+
+def _names(paths: Sequence[str]) -> tuple[str, list[str]]:
+    """The words that all file names share, and what is left of each: the names are long."""
+    words = [_words(path) for path in paths]
+    shared = [word for word in words[0] if all(word in other for other in words)]
+    if len(paths) == 1:
+        shared.pop()
+    names = ["-".join(word for word in own if word not in shared) for own in words]
+    if all(names) and len(set(names)) == len(names):
+        return "-".join(shared), names
+    return "", list(paths)
+
+
+def _words(path: str) -> list[str]:
+    return [*Path(path).stem.split("-"), Path(path).suffix.removeprefix(".")]
+
+
+def _notes(evaluation: Evaluation) -> Iterator[str]:
+    yield "in parentheses: Wilson's 95% interval"
+    if len(evaluation.artifacts) > 1:
+        yield "agree: same best class as the first artifact, right or wrong"
+        yield "p: McNemar's exact test; below 0.05 the difference of top-1 is hardly chance"
+        yield "SQNR: the first's squared logits by the squared differences from them"
+    yield "images per s: throughput of the engine in batches here, not a latency"
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Report]:
+    """Yield what shows progress on `console`: a bar on a terminal, a line a quarter elsewhere."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    bar = Progress(
+        TextColumn("evaluating"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("evaluating", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+class _Lines:
+    """A line at every quarter of the images: logs stay short."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = 0
+
+    def __call__(self, done: int, of: int) -> None:
+        quarters = done * _LINES // of
+        if quarters > self._told:
+            self._told = quarters
+            self._console.print(f"evaluated {done} of {of} images", highlight=False)
