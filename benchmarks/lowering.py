@@ -24,8 +24,9 @@ from rich.table import Table
 
 from shufflenet_deploy.bench.statistics import burst_medians, paired_ratio
 from shufflenet_deploy.export import pipeline
-from shufflenet_deploy.export.request import FORMATS, LOWERINGS, request
+from shufflenet_deploy.export.request import FORMATS, LOWERINGS, Request
 from shufflenet_deploy.export.simplify import simplify
+from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.models import variant
 from shufflenet_deploy.runtime.artifact import Artifact, manifest_path, write_manifest
 from shufflenet_deploy.runtime.files import sha256
@@ -71,17 +72,7 @@ def _pairs(scale: float, folder: Path) -> Iterator[Pair]:
     _say(f"exporting {scale}x")
     made = {
         lowering: pipeline.export(
-            request(
-                network="shufflenet-v1",
-                groups=3,
-                scale=scale,
-                input_size="224",
-                formats=FORMATS,
-                precisions=["fp32"],
-                lowering=lowering,
-                weights="random",
-                out=folder,
-            ),
+            Request(groups=3, scale=scale, lowering=lowering, out=folder),
             lambda line: None,
         )
         for lowering in LOWERINGS
@@ -98,7 +89,7 @@ def _by_torch(ours: Artifact, folder: Path) -> Path:
     size = ours.manifest.options.input_size
     path = folder / f"torch-{ours.path.name}"
     torch.onnx.export(
-        pipeline.random_network(variant("shufflenet-v1", 3, ours.manifest.options.scale, size)),
+        random_network(variant("shufflenet-v1", 3, ours.manifest.options.scale, size)),
         (torch.zeros(1, 3, *size),),
         str(path),
         external_data=False,

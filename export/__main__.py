@@ -10,7 +10,17 @@ from typing import Annotated
 import typer
 
 from shufflenet_deploy.export import ExportError
-from shufflenet_deploy.export.request import FORMATS, LOWERINGS, PRECISIONS, WEIGHTS, request
+from shufflenet_deploy.export.request import (
+    FORMATS,
+    IMAGENET,
+    INPUT_TYPES,
+    LOWERINGS,
+    PRECISIONS,
+    RANDOM,
+    TARGETS,
+    Request,
+    parse_size,
+)
 from shufflenet_deploy.models import NETWORKS, ModelsError
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact
@@ -42,12 +52,34 @@ def export(
         typer.Option(help=f"{' | '.join(PRECISIONS)}; repeatable.", show_default="fp32"),
     ] = None,
     input_size: Annotated[
-        str, typer.Option(help="Pixels: 224, or height x width as 480x640.")
-    ] = "224",
+        str | None,
+        typer.Option(
+            help="Pixels: 224, or height x width as 480x640.", show_default="224, or the weights'"
+        ),
+    ] = None,
     weights: Annotated[
         str,
-        typer.Option(help=f"{' | '.join(WEIGHTS)}: seeded; right for timing, not to recognise."),
-    ] = "random",
+        typer.Option(
+            metavar="random|imagenet|FILE",
+            help=f"{RANDOM}: seeded, right for timing, not to recognise. {IMAGENET}: downloads "
+            "the published checkpoint. A file: any published convention, found from its keys.",
+        ),
+    ] = RANDOM,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Images for int8; random weights take noise."),
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Most images to calibrate with.")] = 256,
+    io: Annotated[
+        str,
+        typer.Option(
+            help=f"{' | '.join(INPUT_TYPES)}: the input's type; with uint8 a camera's frame goes "
+            "in as it is."
+        ),
+    ] = "float32",
+    target: Annotated[
+        str, typer.Option(help=f"{' | '.join(TARGETS)}: for which processor int8 is made.")
+    ] = TARGETS[0],
     lowering: Annotated[
         str,
         typer.Option(
@@ -67,15 +99,19 @@ def export(
     Each artifact is run against the network on seeded images, and is written only where the
     two agree. Its manifest lies beside it, under its name and .json.
     """
-    wanted = request(
+    wanted = Request(
         network=network,
         groups=groups,
         scale=scale,
-        input_size=input_size,
-        formats=format_ or list(FORMATS),
-        precisions=precision or ["fp32"],
+        input_size=None if input_size is None else parse_size(input_size),
+        formats=tuple(format_ or FORMATS),
+        precisions=tuple(precision or PRECISIONS[:1]),
         lowering=lowering,
+        target=target,
+        io=io,
         weights=weights,
+        calibration=calibration,
+        samples=samples,
         out=out,
     )
     _say("loading PyTorch")
@@ -91,7 +127,7 @@ def export(
         _print_json(artifacts)
     else:
         _print_table(artifacts)
-    if weights == "random":
+    if weights == RANDOM:
         _say("the weights are random: right for measuring time, useless for recognising anything")
 
 

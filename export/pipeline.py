@@ -1,11 +1,10 @@
 """The way from a network to its artifacts, step by step. Read this file first.
 
-network -> capture -> Graph -> rewrites -> emit -> simplify -> verify -> artifact and manifest
+source -> capture -> Graph -> rewrites -> emit, simplify, quantise -> verify -> artifact, manifest
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
@@ -16,73 +15,52 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
-import torch
-from torch import nn
+import numpy as np
+from numpy.typing import NDArray
 
 from shufflenet_deploy.export import ExportError
+from shufflenet_deploy.export.calibration import CalibrationSet, from_folder, from_noise
 from shufflenet_deploy.export.capture import capture
+from shufflenet_deploy.export.formats import FORMATS, Emitted
 from shufflenet_deploy.export.graph import Graph
+from shufflenet_deploy.export.pixels import with_normalisation
 from shufflenet_deploy.export.request import Request
-from shufflenet_deploy.export.rewrites import REWRITES
-from shufflenet_deploy.export.verify import Reference, reference, self_check, verify
-from shufflenet_deploy.models import Variant, build
+from shufflenet_deploy.export.rewrites import REWRITES, kind
+from shufflenet_deploy.export.source import Source, open_source
+from shufflenet_deploy.export.verify import Reference, reference, self_check, verify, verify_int8
 from shufflenet_deploy.models.complexity import multiply_adds, parameters
-from shufflenet_deploy.models.random_weights import randomise
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
     Footprint,
     Manifest,
     Options,
-    Preprocessing,
+    Quantisation,
     Rewrite,
-    Simplification,
     Tensor,
-    Weights,
+    Verification,
     manifest_path,
     write_manifest,
 )
 from shufflenet_deploy.runtime.files import sha256
-from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
+from shufflenet_deploy.runtime.preprocess import as_input
 from shufflenet_deploy.runtime.session import open_session
 from shufflenet_deploy.runtime.spec import Answer, Spec
-
-WEIGHTS_SEED = 0
-STATISTICS_SEED = 1000
-"""Of the images that random networks' BN statistics are estimated on; not those of verify."""
 
 Report = Callable[[str], None]
 """Takes a line that says what is being done."""
 
 
 @dataclass(frozen=True)
-class Format:
-    """A row of `FORMATS`: how a graph becomes a file, and the layout of its input."""
+class _Prepared:
+    """What all artifacts of one network share."""
 
-    emit: Callable[[Graph], tuple[bytes, Simplification | None]]
-    layout: str
-
-
-def _emit_onnx(graph: Graph) -> tuple[bytes, Simplification]:
-    # Here, because importing onnxsim takes longer than all else that a TFLite export does.
-    from shufflenet_deploy.export import to_onnx
-    from shufflenet_deploy.export.simplify import simplify
-
-    model, record = simplify(to_onnx.emit(graph), graph.input_shape)
-    return model.SerializeToString(), record
-
-
-def _emit_tflite(graph: Graph) -> tuple[bytes, None]:
-    from shufflenet_deploy.export import to_tflite
-
-    return to_tflite.emit(graph), None
-
-
-FORMATS: dict[str, Format] = {
-    "onnx": Format(_emit_onnx, "NCHW"),
-    "tflite": Format(_emit_tflite, "NHWC"),
-}
+    source: Source
+    graph: Graph
+    wanted: Reference
+    calibration: CalibrationSet | None
 
 
 def export(request: Request, report: Report) -> list[Artifact]:
@@ -91,86 +69,123 @@ def export(request: Request, report: Report) -> list[Artifact]:
     Raises `ExportError` where one cannot be made, is not what the network is, or cannot be
     written; nothing of that one is left behind.
     """
-    variant = request.variant
     artifacts = []
     with _folder(request.out) as staging:  # first, so that a folder that is no good costs nothing
-        report(f"building {variant.network} with seeded random weights")
-        network = random_network(variant)
+        report(f"building the network, weights: {request.weights}")
+        source = open_source(request)
         report("capturing the network")
-        graph = capture(network, variant.input_size)
+        graph = capture(source.network, source.variant.input_size)
         report("running the network on the verification's images")
-        wanted = reference(network, variant.input_size)
-        for options in request.artifacts:
+        wanted = reference(source.network, source.preprocessing)
+        calibration = _calibration(request, source, report)
+        prepared = _Prepared(source, graph, wanted, calibration)
+        for options in request.artifacts(source.variant, source.tag):
             report(f"making {options.file_name}")
             staged = staging / options.file_name
-            _make(staged, options, network, graph, wanted)
+            _make(staged, options, prepared)
             artifacts.append(_publish(staged, request.out))
     return artifacts
 
 
-def random_network(variant: Variant) -> nn.Module:
-    """The network with seeded weights, which do not depend on the input's size."""
-    network = build(variant)
-    images = seeded_images(8, (224, 224), STATISTICS_SEED)
-    randomise(network, torch.from_numpy(to_layout(images, "NCHW")), WEIGHTS_SEED)
-    return network
-
-
 def lower(graph: Graph, options: Options) -> tuple[Graph, tuple[Rewrite, ...]]:
     """The graph as `options` want it, and the rewrites that found something to do."""
-    if options.lowering == "plain":
-        return graph, ()
     applied = []
+    wanted = kind(options.format, options.precision, options.target)
     for rewrite in REWRITES:
-        if options.format in rewrite.formats:
+        chosen = rewrite.needed if options.lowering == "plain" else rewrite.kinds
+        if wanted in chosen:
             graph, places = rewrite.apply(graph)
             if places:
                 applied.append(Rewrite(name=rewrite.name, places=places))
     return graph, tuple(applied)
 
 
-def _make(
-    path: Path, options: Options, network: nn.Module, graph: Graph, wanted: Reference
-) -> None:
+def _calibration(request: Request, source: Source, report: Report) -> CalibrationSet | None:
+    if "int8" not in request.precisions:
+        return None
+    if request.calibration is None:
+        report("calibrating with seeded noise, which is right for random weights alone")
+        return from_noise(source.preprocessing)
+    report(f"reading the calibration's images from {request.calibration}")
+    return from_folder(request.calibration, request.samples, 0, source.preprocessing, report)
+
+
+def _make(path: Path, options: Options, prepared: _Prepared) -> None:
     """Write the artifact and its manifest to `path`, verified and weighed."""
     format_ = FORMATS[options.format]
-    lowered, rewrites = lower(graph, options)
-    data, simplification = format_.emit(lowered)
-    path.write_bytes(data)
+    graph = prepared.graph
+    if options.io != "float32":
+        graph = with_normalisation(graph, prepared.source.preprocessing, options.io)
+    graph, rewrites = lower(graph, options)
+    calibration = prepared.calibration
+    inputs = calibration.inputs(options.io, format_.layout) if calibration else ()
+    emitted = format_.emit(graph, options, inputs)
+    path.write_bytes(emitted.data)
+    manifest = _manifest(path, options, prepared, emitted, rewrites)
+    write_manifest(manifest_path(path), manifest)
+    weighed = msgspec.structs.replace(manifest, footprint=_footprint(path))
+    write_manifest(manifest_path(path), weighed)
 
+
+def _manifest(
+    path: Path,
+    options: Options,
+    prepared: _Prepared,
+    emitted: Emitted,
+    rewrites: tuple[Rewrite, ...],
+) -> Manifest:
+    """Verify the artifact at `path` and say all that is known of it."""
+    source, wanted, layout = prepared.source, prepared.wanted, FORMATS[options.format].layout
     session = open_session(path)
     partitions = session.delegate_partitions  # before a batch of another size changes the plan
-    verification = verify(session, format_.layout, options.precision, wanted)
-    del session
-
-    channels, height, width = graph.input_shape
-    shape = {"NCHW": (channels, height, width), "NHWC": (height, width, channels)}[format_.layout]
-    manifest = Manifest(
+    images = as_input(wanted.pixels, source.preprocessing, options.io, layout)
+    quantisation = None
+    if emitted.before is None:
+        verification = verify(session, images, options.precision, wanted)
+        check = self_check(options.precision, wanted)
+    else:
+        verification = _verify_float(path, emitted.before.data, images, wanted)
+        decibels, check = verify_int8(session, images, wanted)
+        quantisation = Quantisation(scheme=emitted.before.scheme, sqnr_db=decibels)
+    channels, height, width = prepared.graph.input_shape
+    shape = {"NCHW": (channels, height, width), "NHWC": (height, width, channels)}[layout]
+    return Manifest(
         file_name=options.file_name,
         sha256=sha256(path),
-        size_bytes=len(data),
+        size_bytes=len(emitted.data),
         options=options,
-        weights=Weights(origin="random", seed=WEIGHTS_SEED, sha256=_weights_sha256(network)),
-        multiply_adds=multiply_adds(network, options.input_size),
-        parameters=parameters(network),
-        rounded_widths=getattr(network, "rounded", {}),
-        input=Tensor(name=graph.input, shape=(-1, *shape), layout=format_.layout, dtype="float32"),
+        weights=source.weights,
+        multiply_adds=multiply_adds(source.network, options.input_size),
+        parameters=parameters(source.network),
+        rounded_widths=getattr(source.network, "rounded", {}),
+        input=Tensor(
+            name=prepared.graph.input, shape=(-1, *shape), layout=layout, dtype=options.io
+        ),
         output=Tensor(
             name="logits", shape=(-1, wanted.logits.shape[1]), layout="NC", dtype="float32"
         ),
-        preprocessing=Preprocessing(crop=options.input_size),
-        labels=None,
+        preprocessing=source.preprocessing,
+        labels=source.labels,
         rewrites=rewrites,
-        simplification=simplification,
+        simplification=emitted.simplification,
+        quantisation=quantisation,
+        calibration=prepared.calibration.record if quantisation and prepared.calibration else None,
         verification=verification,
-        self_check=self_check(options.precision, wanted),
+        self_check=check,
         delegate_partitions=partitions,
         footprint=None,
         tool_versions=_tool_versions(),
     )
-    write_manifest(manifest_path(path), manifest)
-    weighed = msgspec.structs.replace(manifest, footprint=_footprint(path))
-    write_manifest(manifest_path(path), weighed)
+
+
+def _verify_float(path: Path, data: bytes, images: NDArray[Any], wanted: Reference) -> Verification:
+    """Verify what was quantised: rewrites and emission are exact or they are wrong."""
+    before = path.with_name(f"before-{path.name}")
+    before.write_bytes(data)
+    try:
+        return verify(open_session(before), images.astype(np.float32), "fp32", wanted)
+    finally:
+        before.unlink()
 
 
 def _footprint(path: Path) -> Footprint:
@@ -221,14 +236,9 @@ def _publish(staged: Path, out: Path) -> Artifact:
     return Artifact.open(path)
 
 
-def _weights_sha256(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _tool_versions() -> dict[str, str]:
-    tools = ("shufflenet-deploy", "torch", "onnx", "onnxsim", "flatbuffers", "numpy")
+    tools = (
+        "shufflenet-deploy", "torch", "onnx", "onnxsim", "onnxruntime", "ai-edge-quantizer",
+        "flatbuffers", "numpy",
+    )  # fmt: skip
     return {"python": platform.python_version(), **{tool: version(tool) for tool in tools}}

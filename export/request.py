@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,66 +11,106 @@ from shufflenet_deploy.models import ModelsError, Size, Variant, variant
 from shufflenet_deploy.runtime.artifact import Options
 
 FORMATS = ("onnx", "tflite")
-PRECISIONS = ("fp32",)
+PRECISIONS = ("fp32", "fp16", "int8")
 LOWERINGS = ("fast", "plain")
-WEIGHTS = ("random",)
+TARGETS = ("arm64", "x86-64")
+INPUT_TYPES = ("float32", "uint8", "int8")
+
+RANDOM = "random"
+IMAGENET = "imagenet"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
-    """One network, and the artifacts to make of it."""
+    """One network, and the artifacts to make of it. Raises `ExportError` for what does not exist.
 
-    variant: Variant
-    artifacts: tuple[Options, ...]
-    """One for each format and precision, all of `variant`."""
+    None leaves a choice to the weights' file, or to the network's default.
+    """
+
+    network: str = "shufflenet-v1"
+    groups: int | None = None
+    scale: float | None = None
+    input_size: Size | None = None
+    formats: tuple[str, ...] = FORMATS
+    precisions: tuple[str, ...] = ("fp32",)
+    lowering: str = "fast"
+    target: str = "arm64"
+    io: str = "float32"
+    weights: str = RANDOM
+    """``random``, ``imagenet`` or a file."""
+    calibration: Path | None = None
+    """A folder of images."""
+    samples: int = 256
     out: Path
     """The folder to write to; made where it is missing."""
 
+    def __post_init__(self) -> None:
+        for option, values, choices in (
+            ("format", self.formats, FORMATS),
+            ("precision", self.precisions, PRECISIONS),
+            ("lowering", [self.lowering], LOWERINGS),
+            ("target", [self.target], TARGETS),
+            ("io", [self.io], INPUT_TYPES),
+        ):
+            for value in values:
+                if value not in choices:
+                    raise ExportError(
+                        f"unknown {option} {value!r}: choose from {', '.join(choices)}", usage=True
+                    )
+        if self.samples < 1:
+            raise ExportError(f"{self.samples} samples: calibration needs some", usage=True)
+        if self.weights == RANDOM:
+            self.variant()
+            return
+        if self.network != "shufflenet-v1":
+            raise ExportError(
+                f"--weights {self.weights} is for shufflenet-v1; {self.network} has random weights",
+                usage=True,
+            )
+        if self.weights != IMAGENET and not Path(self.weights).is_file():
+            raise ExportError(
+                f"no weights {self.weights!r}: name a file, {RANDOM!r} or {IMAGENET!r}", usage=True
+            )
+        if "int8" in self.precisions and self.calibration is None:
+            raise ExportError(
+                "int8 of trained weights needs --calibration FOLDER: some hundred images such as "
+                "the network will see",
+                usage=True,
+            )
 
-def request(
-    *,
-    network: str,
-    groups: int | None,
-    scale: float | None,
-    input_size: str,
-    formats: Sequence[str],
-    precisions: Sequence[str],
-    lowering: str,
-    weights: str,
-    out: Path,
-) -> Request:
-    """Check a command line's values. Raises `ExportError` (usage) that names the wrong one."""
-    for option, values, choices in (
-        ("format", formats, FORMATS),
-        ("precision", precisions, PRECISIONS),
-        ("lowering", [lowering], LOWERINGS),
-        ("weights", [weights], WEIGHTS),
-    ):
-        for value in values:
-            if value not in choices:
-                raise ExportError(
-                    f"unknown {option} {value!r}: choose from {', '.join(choices)}", usage=True
-                )
-    try:
-        chosen = variant(network, groups, scale, parse_size(input_size))
-    except ModelsError as error:
-        raise ExportError(str(error), usage=True) from None
-    artifacts = [
-        Options(
-            network=chosen.network,
-            groups=chosen.groups,
-            scale=chosen.scale,
-            input_size=chosen.input_size,
-            format=format_,
-            precision=precision,
-            lowering=lowering,
-            weights=weights,
+    def variant(
+        self, groups: int | None = None, scale: float | None = None, size: Size | None = None
+    ) -> Variant:
+        """The network with every choice made; the arguments are what the weights' file says."""
+        try:
+            return variant(
+                self.network,
+                self.groups if groups is None else groups,
+                self.scale if scale is None else scale,
+                self.input_size or size or (224, 224),
+            )
+        except ModelsError as error:
+            raise ExportError(str(error), usage=True) from None
+
+    def artifacts(self, chosen: Variant, weights: str) -> tuple[Options, ...]:
+        """One for each precision and format, of the network `chosen`; none twice."""
+        return tuple(
+            Options(
+                network=chosen.network,
+                groups=chosen.groups,
+                scale=chosen.scale,
+                input_size=chosen.input_size,
+                format=format_,
+                precision=precision,
+                lowering=self.lowering,
+                # The target decides only how int8 is made.
+                target=self.target if precision == "int8" else TARGETS[0],
+                io=self.io,
+                weights=weights,
+            )
+            for precision in dict.fromkeys(self.precisions)
+            for format_ in dict.fromkeys(self.formats)
         )
-        # dict.fromkeys: a format given twice is made once
-        for precision in dict.fromkeys(precisions)
-        for format_ in dict.fromkeys(formats)
-    ]
-    return Request(chosen, tuple(artifacts), out)
 
 
 def parse_size(text: str) -> Size:

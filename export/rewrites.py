@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shufflenet_deploy.export.bottleneck import pad_bottleneck
 from shufflenet_deploy.export.folding import with_relu
 from shufflenet_deploy.export.graph import (
     Add,
@@ -39,13 +40,21 @@ class Rewrite:
     """A row of `REWRITES`. The function's name is the rewrite's."""
 
     apply: Callable[[Graph], Rewritten]
-    formats: frozenset[str]
-    """For which it wins, and is therefore part of ``--lowering fast``."""
+    kinds: frozenset[str]
+    """The artifacts that it makes faster, as `kind` names them: those get it by default."""
+
+    needed: frozenset[str] = frozenset()
+    """Those that cannot be made without it, so that ``--lowering plain`` has it too."""
 
     @property
     def name(self) -> str:
         """As manifests have it."""
         return self.apply.__name__
+
+
+def kind(format_: str, precision: str, target: str) -> str:
+    """What decides which rewrites win: ``onnx-int8-arm64``, or without the target in float."""
+    return f"{format_}-int8-{target}" if precision == "int8" else f"{format_}-float"
 
 
 def absorb_shuffle(graph: Graph) -> Rewritten:
@@ -200,12 +209,29 @@ def non_negative(graph: Graph) -> set[str]:
     return found
 
 
+def pad_bottleneck_to_8(graph: Graph) -> Rewritten:
+    """See `pad_bottleneck`: what ONNX Runtime's int8 kernels want on ARM64."""
+    return pad_bottleneck(graph, 8)
+
+
+def pad_bottleneck_to_16(graph: Graph) -> Rewritten:
+    """See `pad_bottleneck`: what ONNX Runtime's int8 kernels want on x86-64."""
+    return pad_bottleneck(graph, 16)
+
+
+_ONNX = frozenset({"onnx-float", "onnx-int8-arm64", "onnx-int8-x86-64"})
+_ONNX_INT8 = _ONNX - {"onnx-float"}
+_TFLITE = frozenset({"tflite-float", "tflite-int8-arm64", "tflite-int8-x86-64"})
+
 REWRITES: tuple[Rewrite, ...] = (
-    Rewrite(absorb_shuffle, frozenset({"onnx", "tflite"})),
-    Rewrite(shuffle_after_depthwise, frozenset({"onnx", "tflite"})),
-    Rewrite(relu_before_concatenation, frozenset({"onnx", "tflite"})),
-    Rewrite(average_pool_as_depthwise, frozenset({"tflite"})),
-    Rewrite(max_pool_of_non_negative, frozenset({"tflite"})),
-    Rewrite(shuffle_as_gather, frozenset({"onnx"})),
+    Rewrite(absorb_shuffle, _ONNX | _TFLITE),
+    Rewrite(shuffle_after_depthwise, _ONNX | _TFLITE),
+    Rewrite(relu_before_concatenation, _ONNX | _TFLITE),
+    Rewrite(average_pool_as_depthwise, _ONNX_INT8 | _TFLITE),
+    # The quantiser has no parameters for a padding with minus infinity.
+    Rewrite(max_pool_of_non_negative, _TFLITE, needed=_TFLITE - {"tflite-float"}),
+    Rewrite(shuffle_as_gather, _ONNX),
+    Rewrite(pad_bottleneck_to_8, frozenset({"onnx-int8-arm64"})),
+    Rewrite(pad_bottleneck_to_16, frozenset({"onnx-int8-x86-64"})),
 )
 """In the order in which they are applied: a shuffle that can vanish must not move first."""

@@ -23,28 +23,50 @@ class TFLiteBuilder:
     Activations have the batch in front, 1 until the input is resized and -1 in the signature.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, half: bool = False) -> None:
+        self._half = half
         self._tensors: list[schema.TensorT] = []
         self._buffers: list[schema.BufferT] = [schema.BufferT()]  # the first one must be empty
         self._operators: list[schema.OperatorT] = []
         self._codes: dict[int, int] = {}
 
-    def activation(self, name: str, shape: tuple[int, ...]) -> int:
-        """A float32 tensor of `shape`, whose first dimension follows the batch."""
+    def activation(
+        self, name: str, shape: tuple[int, ...], type_: int = schema.TensorType.FLOAT32
+    ) -> int:
+        """A tensor of `shape`, whose first dimension follows the batch."""
         tensor = _tensor(name, shape, buffer=0)
+        tensor.type = type_
         tensor.shapeSignature = [-1, *shape[1:]]
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
     def constant(self, name: str, array: NDArray[Any]) -> int:
-        """Weights, rounded to float32, or int32 arguments such as axes."""
-        is_integer = array.dtype == np.int32
+        """Weights, rounded to float32, or int32 arguments such as axes.
+
+        With half precision weights are rounded to float16 and widened by a DEQUANTIZE, which
+        XNNPACK does once, when it packs them, or not at all where it computes in float16.
+        """
+        if array.dtype == np.int32:
+            return self._constant(name, array, schema.TensorType.INT32)
+        if not self._half:
+            return self._constant(name, array.astype(np.float32), schema.TensorType.FLOAT32)
+        half = self._constant(f"{name}.half", array.astype(np.float16), schema.TensorType.FLOAT16)
+        widened = self.operator(
+            schema.BuiltinOperator.DEQUANTIZE,
+            [half],
+            name,
+            array.shape,
+            schema.DequantizeOptionsT(),
+        )
+        self._tensors[widened].shapeSignature = None  # weights do not follow the batch
+        return widened
+
+    def _constant(self, name: str, array: NDArray[Any], type_: int) -> int:
         buffer = _AlignedBuffer()
-        buffer.data = np.ascontiguousarray(array, np.int32 if is_integer else np.float32).tobytes()
+        buffer.data = np.ascontiguousarray(array).tobytes()
         self._buffers.append(buffer)
         tensor = _tensor(name, array.shape, len(self._buffers) - 1)
-        if is_integer:
-            tensor.type = schema.TensorType.INT32
+        tensor.type = type_
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
@@ -87,9 +109,52 @@ class TFLiteBuilder:
         model.operatorCodes = [_operator_code(code) for code in self._codes]
         model.subgraphs, model.buffers = [subgraph], self._buffers
         model.signatureDefs = [signature]
-        flatbuffer = flatbuffers.Builder(1024)
-        flatbuffer.Finish(model.Pack(flatbuffer), IDENTIFIER)
-        return bytes(flatbuffer.Output())
+        return _packed(model)
+
+
+def take_uint8(data: bytes) -> bytes:
+    """A quantised model whose int8 input stands for 0 to 255, with an input of uint8 instead.
+
+    One QUANTIZE in front moves the numbers by 128, which is exact.
+    """
+    model = schema.ModelT.InitFromPackedBuf(data)
+    for index, buffer in enumerate(model.buffers):
+        # The quantiser puts weights behind the flatbuffer, where an offset finds them.
+        content = (
+            data[buffer.offset : buffer.offset + buffer.size] if buffer.offset else buffer.data
+        )
+        if content is not None:
+            model.buffers[index] = _AlignedBuffer()
+            model.buffers[index].data = bytes(content)
+    (subgraph,) = model.subgraphs
+    (inside,) = subgraph.inputs
+    before = subgraph.tensors[inside]
+    pixels = _tensor(before.name, tuple(before.shape), buffer=0)
+    pixels.shapeSignature = before.shapeSignature
+    pixels.type = schema.TensorType.UINT8
+    pixels.quantization = schema.QuantizationParametersT()
+    pixels.quantization.scale, pixels.quantization.zeroPoint = [1.0], [0]
+    before.name = bytes(before.name) + b"_int8"
+    subgraph.tensors.append(pixels)
+    outside = len(subgraph.tensors) - 1
+    codes = [code.builtinCode for code in model.operatorCodes]
+    if schema.BuiltinOperator.QUANTIZE not in codes:
+        model.operatorCodes.append(_operator_code(schema.BuiltinOperator.QUANTIZE))
+        codes.append(schema.BuiltinOperator.QUANTIZE)
+    move = schema.OperatorT()
+    move.opcodeIndex = codes.index(schema.BuiltinOperator.QUANTIZE)
+    move.inputs, move.outputs = [outside], [inside]
+    subgraph.operators.insert(0, move)
+    subgraph.inputs = [outside]
+    for entry in model.signatureDefs[0].inputs:
+        entry.tensorIndex = outside
+    return _packed(model)
+
+
+def _packed(model: schema.ModelT) -> bytes:
+    flatbuffer = flatbuffers.Builder(1024)
+    flatbuffer.Finish(model.Pack(flatbuffer), IDENTIFIER)
+    return bytes(flatbuffer.Output())
 
 
 class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]

@@ -38,18 +38,24 @@ IR_VERSION = 10  # with opset 18, what runtimes of the last years read
 OUTPUT = "logits"
 
 
-def emit(graph: Graph) -> onnx.ModelProto:
+_TYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
+
+
+def emit(graph: Graph, *, half: bool = False, input_type: str = "float32") -> onnx.ModelProto:
     """The graph as an ONNX model that has passed the checker.
 
-    Input ``images`` (N, 3, H, W) float32, output ``logits`` (N, classes). Weights are rounded
-    to float32 here and nowhere before.
+    Input ``images`` (N, 3, H, W) of `input_type`, output ``logits`` (N, classes) float32.
+    Weights are rounded to float32 here and nowhere before; with `half` to float16, in which
+    everything between input and output is then computed.
     """
-    return _Emitter(graph).model()
+    return _Emitter(graph, half, input_type).model()
 
 
 class _Emitter:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, half: bool, input_type: str) -> None:
         self._graph = graph
+        self._float = np.float16 if half else np.float32
+        self._input_type = _TYPES[input_type]
         self._shapes = shapes(graph)
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
@@ -59,15 +65,21 @@ class _Emitter:
             for emitted in self._emit(node):
                 self._nodes.append(emitted)
         source, result = self._graph.input, self._graph.output
-        # The last node makes the output under its public name.
-        for emitted in self._nodes:
-            emitted.output[:] = [OUTPUT if name == result else name for name in emitted.output]
-            emitted.input[:] = [OUTPUT if name == result else name for name in emitted.input]
+        inside = helper.np_dtype_to_tensor_dtype(np.dtype(self._float))
+        if self._input_type != inside:
+            self._rename(source, f"{source}_float")
+            cast = helper.make_node("Cast", [source], [f"{source}_float"], "cast_in", to=inside)
+            self._nodes.insert(0, cast)
+        if inside == TensorProto.FLOAT:
+            self._rename(result, OUTPUT)  # the last node makes the output under its public name
+        else:
+            to = TensorProto.FLOAT
+            self._nodes.append(helper.make_node("Cast", [result], [OUTPUT], "cast_out", to=to))
         graph = helper.make_graph(
             self._nodes,
             "network",
-            [_value(source, self._shapes[source])],
-            [_value(OUTPUT, self._shapes[result])],
+            [_value(source, self._input_type, self._shapes[source])],
+            [_value(OUTPUT, TensorProto.FLOAT, self._shapes[result])],
             self._weights,
         )
         model = helper.make_model(
@@ -78,6 +90,11 @@ class _Emitter:
         )
         onnx.checker.check_model(model, full_check=True)
         return model
+
+    def _rename(self, old: str, new: str) -> None:
+        for node in self._nodes:
+            node.output[:] = [new if name == old else name for name in node.output]
+            node.input[:] = [new if name == old else name for name in node.input]
 
     def _emit(self, node: Node) -> Iterator[onnx.NodeProto]:
         """The ONNX nodes that compute `node`; the last one's output has its name."""
@@ -159,7 +176,7 @@ class _Emitter:
         yield helper.make_node("Reshape", [f"{name}_pooled", joined], [name])
 
     def _weight(self, name: str, array: NDArray[np.floating]) -> str:
-        contiguous = np.ascontiguousarray(array, np.float32)
+        contiguous = np.ascontiguousarray(array, self._float)
         self._weights.append(numpy_helper.from_array(contiguous, name))
         return name
 
@@ -168,8 +185,8 @@ class _Emitter:
         return name
 
 
-def _value(name: str, shape: Shape) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
+def _value(name: str, type_: int, shape: Shape) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, type_, ["N", *shape])
 
 
 def _windows(operator: Convolution | MaxPool | AveragePool) -> dict[str, Any]:

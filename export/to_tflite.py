@@ -44,30 +44,46 @@ _RELU = schema.ActivationFunctionType.RELU
 _NONE = schema.ActivationFunctionType.NONE
 
 
-def emit(graph: Graph) -> bytes:
+_INPUT_TYPES = {
+    "float32": schema.TensorType.FLOAT32,
+    "uint8": schema.TensorType.UINT8,
+    "int8": schema.TensorType.INT8,
+}
+
+
+def emit(graph: Graph, *, half: bool = False, input_type: str = "float32") -> bytes:
     """The graph as a TFLite model.
 
-    Input ``images`` (N, H, W, 3) float32, output ``logits`` (N, classes); the batch is 1 until
-    it is resized. Weights are rounded to float32 here and nowhere before.
+    Input ``images`` (N, H, W, 3) of `input_type`, output ``logits`` (N, classes) float32; the
+    batch is 1 until it is resized. Weights are rounded to float32, with `half` to float16, here
+    and nowhere before.
 
     Raises `ExportError` for an operator or an argument that TFLite cannot do.
     """
-    return _Emitter(graph).model()
+    return _Emitter(graph, half, input_type).model()
 
 
 class _Emitter:
     """Emits node by node. Values are the builder's tensors."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, half: bool, input_type: str) -> None:
         self._graph = graph
         self._shapes = shapes(graph)
-        self._builder = TFLiteBuilder()
+        self._builder = TFLiteBuilder(half)
+        self._input_type = _INPUT_TYPES[input_type]
         self._values: dict[str, int] = {}
 
     def model(self) -> bytes:
         graph = self._graph
-        images = self._builder.activation(graph.input, _nhwc(self._shapes[graph.input]))
+        shape = _nhwc(self._shapes[graph.input])
+        images = self._builder.activation(graph.input, shape, self._input_type)
         self._values[graph.input] = images
+        if self._input_type != schema.TensorType.FLOAT32:
+            options = schema.CastOptionsT()
+            options.inDataType = self._input_type
+            options.outDataType = schema.TensorType.FLOAT32
+            name = f"{graph.input}_float"
+            self._values[graph.input] = self._operator(Op.CAST, [images], name, shape, options)
         for node in graph:
             self._values[node.name] = self._emit(node, [self._values[i] for i in node.inputs])
         return self._builder.finish({graph.input: images}, {OUTPUT: self._values[graph.output]})

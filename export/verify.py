@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from shufflenet_deploy.export import ExportError
-from shufflenet_deploy.runtime.artifact import SelfCheck, Verification
-from shufflenet_deploy.runtime.seeded import Floats, seeded_images, to_layout
+from shufflenet_deploy.runtime.artifact import Preprocessing, SelfCheck, Verification
+from shufflenet_deploy.runtime.preprocess import Pixels, normalise
+from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels, to_layout
 from shufflenet_deploy.runtime.session import Session
 
 INPUTS = 8
 SEED = 20170704
-TOLERANCE = {"fp32": 1e-4}
+
+TOLERANCE = {"fp32": 1e-4, "fp16": 0.05}
 """Allowed difference, by precision."""
+
+LEAST_SQNR_DB = 8.0
+"""Of int8. What it costs is for the accuracy to say; below this something is broken."""
 
 
 @dataclass(frozen=True)
 class Reference:
     """Seeded images and what the network says of them."""
 
-    images: Floats
+    preprocessing: Preprocessing
+    pixels: Pixels
     """(N, H, W, 3)."""
     logits: Floats
     """(N, classes)."""
@@ -35,17 +43,18 @@ class Reference:
     """
 
 
-def reference(network: nn.Module, input_size: tuple[int, int]) -> Reference:
+def reference(network: nn.Module, preprocessing: Preprocessing) -> Reference:
     """Run `network` (in evaluation mode) on the seeded images.
 
     Raises `ExportError` where its logits do not vary with the image, or are not finite: then
     no comparison can tell a right artifact from a broken one.
     """
-    images = seeded_images(INPUTS, input_size, SEED)
+    pixels = seeded_pixels(INPUTS, preprocessing.crop, SEED)
+    images = to_layout(normalise(pixels, preprocessing), "NCHW")
     with torch.no_grad():
         # One by one: at 720x1280 a batch of them needs gigabytes.
         logits = np.concatenate(
-            [network(torch.from_numpy(to_layout(image[None], "NCHW"))).numpy() for image in images]
+            [network(torch.from_numpy(image[None])).numpy() for image in images]
         )
     deviation = float(np.abs(logits - logits.mean(axis=0)).max())
     if not np.isfinite(logits).all() or not deviation > 1e-6 * float(np.abs(logits).max()):
@@ -53,21 +62,18 @@ def reference(network: nn.Module, input_size: tuple[int, int]) -> Reference:
             "the network's logits are not finite or hardly differ between images: "
             "its weights cannot be right, and nothing could be verified against it"
         )
-    return Reference(images, logits, deviation)
+    return Reference(preprocessing, pixels, logits, deviation)
 
 
-def verify(session: Session, layout: str, precision: str, wanted: Reference) -> Verification:
-    """Run `session` on the reference's images, as one batch, and compare.
+def verify(
+    session: Session, images: NDArray[Any], precision: str, wanted: Reference
+) -> Verification:
+    """Run `session` on the reference's images, given as its input wants them, and compare.
 
     The difference is the largest of any logit, over `Reference.deviation`. Raises `ExportError`
     where it is beyond the tolerance for `precision`.
     """
-    logits = session.run(to_layout(wanted.images, layout))
-    if logits.shape != wanted.logits.shape:
-        raise ExportError(
-            f"verification failed: {session.engine} answers {logits.shape}, "
-            f"the network {wanted.logits.shape}"
-        )
+    logits = _logits(session, images, wanted)
     difference = float(np.abs(logits - wanted.logits).max()) / wanted.deviation
     tolerance = TOLERANCE[precision]
     if not difference <= tolerance:  # so written, a NaN fails too
@@ -85,11 +91,53 @@ def verify(session: Session, layout: str, precision: str, wanted: Reference) -> 
     )
 
 
+def verify_int8(
+    session: Session, images: NDArray[Any], wanted: Reference
+) -> tuple[float, SelfCheck]:
+    """The SQNR in dB of a quantised model's logits, and by what a device checks itself.
+
+    Its float model was verified before; this finds a quantisation that failed. Raises
+    `ExportError` where the SQNR is below `LEAST_SQNR_DB`.
+    """
+    logits = _logits(session, images, wanted)
+    decibels = sqnr_db(wanted.logits, logits)
+    if not decibels >= LEAST_SQNR_DB:
+        raise ExportError(
+            f"verification failed: on {session.engine} the SQNR of the int8 logits is "
+            f"{decibels:.1f} dB, at least {LEAST_SQNR_DB:.0f} is wanted; calibrate with images "
+            "that are like those of the network's use; nothing was written"
+        )
+    distance = float(np.abs(logits - wanted.logits).max()) / wanted.deviation
+    return decibels, _self_check(logits[0], wanted, max(distance, 0.05))
+
+
+def sqnr_db(signal: Floats, measured: Floats) -> float:
+    """Signal to quantisation noise: 10 log10 of the signal's power over the error's."""
+    error = np.square(np.asarray(measured, np.float64) - signal).sum()
+    if error == 0:
+        return float("inf")
+    return float(10 * np.log10(np.square(np.asarray(signal, np.float64)).sum() / error))
+
+
 def self_check(precision: str, wanted: Reference) -> SelfCheck:
-    """The first of the seeded images, for the device to check itself with."""
+    """The first of the seeded images and the network's logits, for a device to check itself."""
+    return _self_check(wanted.logits[0], wanted, TOLERANCE[precision])
+
+
+def _self_check(logits: Floats, wanted: Reference, tolerance: float) -> SelfCheck:
     return SelfCheck(
         seed=SEED,
-        logits=tuple(float(logit) for logit in wanted.logits[0]),
+        logits=tuple(float(logit) for logit in logits),
         deviation=wanted.deviation,
-        tolerance=TOLERANCE[precision],
+        tolerance=tolerance,
     )
+
+
+def _logits(session: Session, images: NDArray[Any], wanted: Reference) -> Floats:
+    logits: Floats = session.run(images)
+    if logits.shape != wanted.logits.shape:
+        raise ExportError(
+            f"verification failed: {session.engine} answers {logits.shape}, "
+            f"the network {wanted.logits.shape}"
+        )
+    return logits

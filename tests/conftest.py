@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from shufflenet_deploy.export.pipeline import export
-from shufflenet_deploy.export.request import request
+from shufflenet_deploy.export.request import Request
 
 # Seeded, so that a run says the same twice; torch.export makes a first example slow.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
@@ -37,17 +37,7 @@ def tiny_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("artifacts")
     for scale in (0.25, 0.5):
         export(
-            request(
-                network="shufflenet-v1",
-                groups=3,
-                scale=scale,
-                input_size="32",
-                formats=["onnx", "tflite"],
-                precisions=["fp32"],
-                lowering="fast",
-                weights="random",
-                out=out,
-            ),
+            Request(groups=3, scale=scale, input_size=(32, 32), out=out),
             report=lambda line: None,
         )
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,42 +13,35 @@ import onnxruntime
 import pytest
 import torch
 
-from shufflenet_deploy.export import ExportError, pipeline
+from shufflenet_deploy.export import ExportError, pipeline, request
+from shufflenet_deploy.export.formats import FORMATS, Emitted, Inputs
 from shufflenet_deploy.export.graph import FullyConnected, Graph
-from shufflenet_deploy.export.request import FORMATS, Request, request
+from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.models import NETWORKS, Variant, variant
-from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Simplification
+from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options
 from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
 
 
-def _request(out: Path, network: str = "shufflenet-v1", **changes: object) -> Request:
-    values: dict[str, object] = {
-        "network": network,
-        "groups": None,
-        "scale": None if network == "alexnet" else 0.25,
-        "input_size": "64",
-        "formats": FORMATS,
-        "precisions": ["fp32"],
-        "lowering": "fast",
-        "weights": "random",
-        "out": out,
-        **changes,
-    }
-    return request(**values)  # type: ignore[arg-type]
+def _request(out: Path, network: str = "shufflenet-v1", **changes: Any) -> Request:
+    scale = None if network == "alexnet" else 0.25
+    return Request(
+        **{"network": network, "scale": scale, "input_size": (64, 64), "out": out, **changes}
+    )
 
 
-def _export(out: Path, network: str = "shufflenet-v1", **changes: object) -> list[Manifest]:
+def _export(out: Path, network: str = "shufflenet-v1", **changes: Any) -> list[Manifest]:
     artifacts = pipeline.export(_request(out, network, **changes), lambda line: None)
     return [artifact.manifest for artifact in artifacts]
 
 
 def test_every_format_has_an_emitter() -> None:
-    assert tuple(pipeline.FORMATS) == FORMATS
+    assert tuple(FORMATS) == request.FORMATS
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_is_one_delegate_partition(network: str, tmp_path: Path) -> None:
-    (manifest,) = _export(tmp_path, network, formats=["tflite"])
+    (manifest,) = _export(tmp_path, network, formats=("tflite",))
     assert manifest.delegate_partitions == 1
 
 
@@ -58,14 +52,14 @@ def test_every_group_count_is_exported_and_verified(groups: int, tmp_path: Path)
         assert manifest.delegate_partitions in (1, None)
 
 
-@pytest.mark.parametrize("size", ["33x64", "32", "71x129"])
-def test_sizes_that_are_neither_square_nor_even(size: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(33, 64), (32, 32), (71, 129)])
+def test_sizes_that_are_neither_square_nor_even(size: tuple[int, int], tmp_path: Path) -> None:
     for manifest in _export(tmp_path, input_size=size):
         assert manifest.verification.difference <= 1e-4
 
 
 def test_alexnet_at_a_size_that_it_has_to_pool(tmp_path: Path) -> None:
-    (manifest,) = _export(tmp_path, "alexnet", input_size="120x160", formats=["tflite"])
+    (manifest,) = _export(tmp_path, "alexnet", input_size=(120, 160), formats=("tflite",))
     assert manifest.delegate_partitions == 1
     assert manifest.verification.difference <= 1e-4
 
@@ -111,7 +105,7 @@ def test_plain_lowering_has_no_rewrites_and_its_own_name(tmp_path: Path) -> None
 
 
 def test_rounded_widths_are_recorded(tmp_path: Path) -> None:
-    (manifest,) = _export(tmp_path, groups=8, formats=["tflite"])
+    (manifest,) = _export(tmp_path, groups=8, formats=("tflite",))
     assert manifest.rounded_widths == {"stem": (12, 16)}
 
 
@@ -121,35 +115,35 @@ def test_the_same_request_makes_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_weights_do_not_depend_on_the_input_size(tmp_path: Path) -> None:
-    (small,) = _export(tmp_path, formats=["onnx"], input_size="32")
-    (large,) = _export(tmp_path, formats=["onnx"], input_size="64")
+    (small,) = _export(tmp_path, formats=("onnx",), input_size=(32, 32))
+    (large,) = _export(tmp_path, formats=("onnx",), input_size=(64, 64))
     assert small.weights == large.weights
 
 
 def test_a_failed_verification_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = pipeline.FORMATS["tflite"]
+    right = FORMATS["tflite"]
 
-    def emit_with_another_bias(graph: Graph) -> tuple[bytes, Simplification | None]:
+    def emit_with_another_bias(graph: Graph, options: Options, inputs: Inputs) -> Emitted:
         last = graph.nodes[-1]
         assert isinstance(last.operator, FullyConnected)
         shifted = dataclasses.replace(last.operator, bias=last.operator.bias + 1)
         node = dataclasses.replace(last, operator=shifted)
-        return right.emit(graph.with_nodes({last.name: node}))
+        return right.emit(graph.with_nodes({last.name: node}), options, inputs)
 
     broken = dataclasses.replace(right, emit=emit_with_another_bias)
-    monkeypatch.setitem(pipeline.FORMATS, "tflite", broken)
+    monkeypatch.setitem(FORMATS, "tflite", broken)
     out = tmp_path / "artifacts"
     with pytest.raises(ExportError, match="verification failed"):
-        _export(out, formats=["tflite"])
+        _export(out, formats=("tflite",))
     assert not out.exists()
 
 
 def test_our_onnx_agrees_with_pytorchs_own_export(tmp_path: Path) -> None:
     chosen = variant("shufflenet-v1", 3, 0.5)
     (ours,) = pipeline.export(
-        _request(tmp_path, scale=0.5, input_size="224", formats=["onnx"]), lambda line: None
+        _request(tmp_path, scale=0.5, input_size=(224, 224), formats=("onnx",)), lambda line: None
     )
     theirs = tmp_path / "theirs.onnx"
     _torch_onnx_export(chosen, theirs)
@@ -168,7 +162,7 @@ def _torch_onnx_export(chosen: Variant, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its own, about torchvision and the like
         torch.onnx.export(
-            pipeline.random_network(chosen),
+            random_network(chosen),
             (torch.zeros(1, 3, 224, 224),),
             str(path),
             external_data=False,

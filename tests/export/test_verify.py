@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,21 +13,27 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from shufflenet_deploy.export import ExportError, pipeline
+from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.capture import capture
+from shufflenet_deploy.export.formats import FORMATS
 from shufflenet_deploy.export.graph import Convolution, Gather, Graph, Node, Shuffle
+from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.export.verify import Reference, reference, self_check, verify
 from shufflenet_deploy.models import build, variant
-from shufflenet_deploy.runtime.artifact import Verification
-from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
+from shufflenet_deploy.runtime.artifact import Preprocessing, Verification
+from shufflenet_deploy.runtime.preprocess import as_input
+from shufflenet_deploy.runtime.seeded import seeded_pixels
 from shufflenet_deploy.runtime.session import open_session
 
 VARIANT = variant("shufflenet-v1", 3, 0.25, (64, 64))
+PREPROCESSING = Preprocessing(crop=VARIANT.input_size)
+(OPTIONS, *_) = Request(out=Path()).artifacts(VARIANT, "random")
 
 
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
-    return pipeline.random_network(VARIANT)
+    return random_network(VARIANT)
 
 
 @pytest.fixture(scope="module")
@@ -36,23 +43,27 @@ def graph(network: nn.Module) -> Graph:
 
 @pytest.fixture(scope="module")
 def wanted(network: nn.Module) -> Reference:
-    return reference(network, VARIANT.input_size)
+    return reference(network, PREPROCESSING)
+
+
+def _images(wanted: Reference, layout: str = "NCHW") -> NDArray[Any]:
+    return as_input(wanted.pixels, wanted.preprocessing, "float32", layout)
 
 
 def _verify(graph: Graph, wanted: Reference, format_: str, folder: Path) -> Verification:
-    entry = pipeline.FORMATS[format_]
+    entry = FORMATS[format_]
     path = folder / f"graph.{format_}"
-    path.write_bytes(entry.emit(graph)[0])
-    return verify(open_session(path), entry.layout, "fp32", wanted)
+    path.write_bytes(entry.emit(graph, OPTIONS, ()).data)
+    return verify(open_session(path), _images(wanted, entry.layout), "fp32", wanted)
 
 
-@pytest.mark.parametrize("format_", pipeline.FORMATS)
+@pytest.mark.parametrize("format_", FORMATS)
 def test_the_right_graph_passes(
     format_: str, graph: Graph, wanted: Reference, tmp_path: Path
 ) -> None:
     figures = _verify(graph, wanted, format_, tmp_path)
     assert figures.difference < figures.tolerance == 1e-4
-    assert figures.inputs == len(wanted.images) == 8
+    assert figures.inputs == len(wanted.pixels) == 8
 
 
 def _first(graph: Graph, is_wanted: Callable[[Node], bool]) -> Node:
@@ -107,7 +118,7 @@ def _asymmetric_padding(graph: Graph) -> Graph:
     )
 
 
-@pytest.mark.parametrize("format_", pipeline.FORMATS)
+@pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize(
     "broken",
     [_swapped_channel, _dropped_layer, _missing_shuffle, _inverse_shuffle, _asymmetric_padding],
@@ -143,18 +154,18 @@ def test_not_a_number_fails(wanted: Reference) -> None:
     logits = wanted.logits.copy()
     logits[3, 3] = np.nan
     with pytest.raises(ExportError, match="range, allowed"):
-        verify(_Constant(logits), "NCHW", "fp32", wanted)
+        verify(_Constant(logits), _images(wanted), "fp32", wanted)
 
 
 def test_logits_of_another_shape_fail(wanted: Reference) -> None:
     with pytest.raises(ExportError, match="answers"):
-        verify(_Constant(wanted.logits[:, :-1]), "NCHW", "fp32", wanted)
+        verify(_Constant(wanted.logits[:, :-1]), _images(wanted), "fp32", wanted)
 
 
 def test_difference_is_over_the_deviation(wanted: Reference) -> None:
     logits = wanted.logits.copy()
     logits[0, 0] += 5e-5 * wanted.deviation
-    figures = verify(_Constant(logits), "NCHW", "fp32", wanted)
+    figures = verify(_Constant(logits), _images(wanted), "fp32", wanted)
     assert figures.difference == pytest.approx(5e-5, rel=0.05)
 
 
@@ -163,12 +174,13 @@ def test_a_network_whose_logits_say_nothing_is_no_reference(value: float) -> Non
     network = build(VARIANT)
     torch.nn.init.constant_(network.state_dict()["output.weight"], value)
     with pytest.raises(ExportError, match="nothing could be verified"):
-        reference(network, VARIANT.input_size)
+        reference(network, PREPROCESSING)
 
 
 def test_the_self_check_is_the_first_image(network: nn.Module, wanted: Reference) -> None:
     check = self_check("fp32", wanted)
-    image = to_layout(seeded_images(1, VARIANT.input_size, check.seed), "NCHW")
+    pixels = seeded_pixels(1, VARIANT.input_size, check.seed)
+    image = as_input(pixels, PREPROCESSING, "float32", "NCHW")
     with torch.no_grad():
         logits = network(torch.from_numpy(image)).numpy()[0]
     np.testing.assert_allclose(check.logits, logits, atol=1e-5)
