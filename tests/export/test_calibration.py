@@ -1,0 +1,96 @@
+"""Calibration images: which are taken, which are left out, and what is too few."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shufflenet_deploy.export import ExportError, pipeline
+from shufflenet_deploy.export.calibration import CalibrationSet, from_folder, from_noise
+from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.runtime.artifact import Preprocessing
+
+PREPROCESSING = Preprocessing(crop=(32, 40))
+
+
+def _images(folder: Path, count: int) -> None:
+    random = np.random.default_rng(0)
+    for index in range(count):
+        place = folder / f"class{index % 3}" / "deeper"
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (50, 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"{index}.png")
+
+
+def _read(folder: Path, samples: int = 20, seed: int = 0) -> tuple[CalibrationSet, list[str]]:
+    lines: list[str] = []
+    return from_folder(folder, samples, seed, PREPROCESSING, lines.append), lines
+
+
+def test_as_many_as_were_asked_for_whatever_the_folders(tmp_path: Path) -> None:
+    _images(tmp_path, 30)
+    chosen, lines = _read(tmp_path)
+    assert chosen.pixels.shape == (20, 32, 40, 3)
+    assert chosen.pixels.dtype == np.uint8
+    assert (chosen.record.samples, chosen.record.source) == (20, tmp_path.name)
+    assert lines == []
+
+
+def test_the_seed_decides_which(tmp_path: Path) -> None:
+    _images(tmp_path, 30)
+    first, same, other = (_read(tmp_path, seed=seed)[0].pixels for seed in (0, 0, 1))
+    assert (first == same).all()
+    assert (first != other).any()
+
+
+def test_broken_files_are_counted_and_named(tmp_path: Path) -> None:
+    _images(tmp_path, 18)
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    (tmp_path / "notes.txt").write_text("not counted: its name is no image's")
+    whole = (tmp_path / "class0" / "deeper" / "0.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    chosen, lines = _read(tmp_path, samples=99)
+    assert (chosen.record.samples, chosen.record.unusable) == (18, 2)
+    assert sorted(name for line in lines for name in ("broken.jpg", "cut.png") if name in line) == [
+        "broken.jpg",
+        "cut.png",
+    ]
+
+
+def test_too_few_is_an_error(tmp_path: Path) -> None:
+    _images(tmp_path, 15)
+    with pytest.raises(ExportError, match=r"15 usable images .* needs at least 16"):
+        _read(tmp_path)
+
+
+def test_no_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no calibration folder"):
+        _read(tmp_path / "nowhere")
+
+
+def test_inputs_are_made_one_by_one_for_each_format() -> None:
+    noise = from_noise(PREPROCESSING)
+    inputs = noise.inputs("float32", "NCHW")
+    assert len(inputs) == noise.record.samples
+    assert inputs[3].shape == (1, 3, 32, 40)
+    assert inputs[3].dtype == np.float32
+    pixels = noise.inputs("uint8", "NHWC")[3]
+    assert (pixels == noise.pixels[3]).all()
+    assert sum(1 for _ in inputs) == len(inputs)
+
+
+def test_a_folder_calibrates_an_export(tmp_path: Path) -> None:
+    _images(tmp_path / "photos", 16)
+    asked = Request(
+        scale=0.25,
+        input_size=(32, 32),
+        precisions=("int8",),
+        calibration=tmp_path / "photos",
+        out=tmp_path / "out",
+    )
+    for artifact in pipeline.export(asked, lambda line: None):
+        assert artifact.manifest.calibration is not None
+        assert artifact.manifest.calibration.source == "photos"
