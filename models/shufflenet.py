@@ -43,12 +43,19 @@ class ShuffleUnit(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, groups: int, stride: int, first: bool
+        self,
+        in_channels: int,
+        out_channels: int,
+        groups: int,
+        stride: int,
+        first: bool,
+        inverse_shuffle: bool = False,
     ) -> None:
         super().__init__()
         middle = out_channels // 4
         branch = out_channels - in_channels if stride == 2 else out_channels
-        self.groups = groups
+        # A shuffle with C/g groups undoes one with g.
+        self.shuffle_groups = middle // groups if inverse_shuffle else groups
         self.stride = stride
         # The first pointwise convolution of stage 2 is not grouped: its input has too few
         # channels for that (section 3.2).
@@ -66,7 +73,7 @@ class ShuffleUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, H, W) -> (N, out, H / stride, W / stride), halves rounded up."""
         branch = functional.relu(self.compress_bn1(self.compress_conv1(x)))
-        branch = channel_shuffle(branch, self.groups)
+        branch = channel_shuffle(branch, self.shuffle_groups)
         # No activation after the depthwise convolution (section 3.2).
         branch = self.dw_bn2(self.dw_conv2(branch))
         branch = self.expand_bn3(self.expand_conv3(branch))
@@ -79,14 +86,17 @@ class ShuffleUnit(nn.Module):
 class Stem(nn.Module):
     """Conv1 and MaxPool of table 1: a quarter of the input's height and width is left."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, relu: bool = True) -> None:
         super().__init__()
+        self.relu = relu
         self.conv = nn.Conv2d(3, channels, 3, stride=2, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, channels, H / 4, W / 4), rounded up."""
-        x = functional.relu(self.bn(self.conv(x)))
+        x = self.bn(self.conv(x))
+        if self.relu:
+            x = functional.relu(x)
         return functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
 
 
@@ -98,6 +108,9 @@ class ShuffleNetV1(nn.Module):
         scale: s of "ShuffleNet sx", on the widths of stages 2 to 4 (section 3.2, end).
         stem_channels: channels of Conv1; None takes `STEM_WIDTHS`. Published files differ.
         num_classes: logits.
+        stem_relu: whether Conv1 has a ReLU. The paper does not say; one published convention
+            has none.
+        inverse_shuffle: shuffle the other way round, as another one does (`conventions`).
 
     A bottleneck must divide into the groups, so each stage's width must be a multiple of
     4g and the stem's a multiple of g. The paper does not say how it rounded those that are
@@ -115,6 +128,8 @@ class ShuffleNetV1(nn.Module):
         *,
         stem_channels: int | None = None,
         num_classes: int = 1000,
+        stem_relu: bool = True,
+        inverse_shuffle: bool = False,
     ) -> None:
         super().__init__()
         if groups not in STAGE2_WIDTHS:
@@ -123,16 +138,18 @@ class ShuffleNetV1(nn.Module):
             raise ValueError(f"stem of {stem_channels} channels: not a multiple of {groups}")
 
         wanted = {f"stage{i + 2}": STAGE2_WIDTHS[groups] * scale * 2**i for i in range(3)}
-        widths = {name: nearest_multiple(width, 4 * groups) for name, width in wanted.items()}
+        widths = dict(zip(wanted, stage_widths(groups, scale), strict=True))
         if stem_channels is None:
             wanted["stem"] = STEM_WIDTHS.get(scale, 24 * scale)
             stem_channels = widths["stem"] = nearest_multiple(wanted["stem"], groups)
+        self.stem_relu = stem_relu
+        self.inverse_shuffle = inverse_shuffle
         self.rounded: dict[str, tuple[float, int]] = {
             name: (wanted[name], widths[name]) for name in widths if widths[name] != wanted[name]
         }
         """Widths that did not divide: name -> (wanted, built)."""
 
-        stages: OrderedDict[str, nn.Module] = OrderedDict(init_block=Stem(stem_channels))
+        stages: OrderedDict[str, nn.Module] = OrderedDict(init_block=Stem(stem_channels, stem_relu))
         channels = stem_channels
         for index, units in enumerate(STAGE_UNITS):
             width = widths[f"stage{index + 2}"]
@@ -144,6 +161,7 @@ class ShuffleNetV1(nn.Module):
                     groups,
                     stride=2 if unit == 0 else 1,
                     first=index == unit == 0,
+                    inverse_shuffle=inverse_shuffle,
                 )
                 channels = width
             # pytorchcv counts the stages from 1; the paper's first is stage 2.
@@ -157,6 +175,12 @@ class ShuffleNetV1(nn.Module):
         # A mean over whatever is left, not a 7x7 window: the size of the input stays free.
         logits: Tensor = self.output(x.mean(dim=(2, 3)))
         return logits
+
+
+def stage_widths(groups: int, scale: float) -> tuple[int, ...]:
+    """Output channels of stages 2, 3 and 4 as they are built: multiples of 4g."""
+    width = STAGE2_WIDTHS[groups] * scale
+    return tuple(nearest_multiple(width * 2**i, 4 * groups) for i in range(len(STAGE_UNITS)))
 
 
 def nearest_multiple(width: float, of: int) -> int:
