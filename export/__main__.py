@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,9 @@ from shufflenet_deploy.models import NETWORKS, ModelsError
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.command_line import run
+
+if TYPE_CHECKING:
+    from shufflenet_deploy.export.cost import Cost
 
 app = typer.Typer(add_completion=False)
 
@@ -70,6 +73,13 @@ def export(
         typer.Option(metavar="FOLDER", help="Images for int8; random weights take noise."),
     ] = None,
     samples: Annotated[int, typer.Option(help="Most images to calibrate with.")] = 256,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="digits|FOLDER",
+            help="Labelled images on which int8 of trained weights is compared with fp32.",
+        ),
+    ] = None,
     io: Annotated[
         str,
         typer.Option(
@@ -112,57 +122,50 @@ def export(
         weights=weights,
         calibration=calibration,
         samples=samples,
+        data=data,
         out=out,
     )
     _say("loading PyTorch")
     try:
-        from shufflenet_deploy.export import pipeline
+        from shufflenet_deploy.export import cost, pipeline
     except ImportError as error:
         raise ExportError(
             f"exporting needs {error.name}, which is not installed: "
             "pip install 'shufflenet-deploy[export]'"
         ) from None
     artifacts = pipeline.export(wanted, _say)
+    costs = cost.costs(wanted, artifacts, _say)
     if as_json:
-        _print_json(artifacts)
+        _print_json(artifacts, costs)
     else:
-        _print_table(artifacts)
+        _print_tables(artifacts, costs)
     if weights == RANDOM:
         _say("the weights are random: right for measuring time, useless for recognising anything")
 
 
-def _print_json(artifacts: list[Artifact]) -> None:
+def _print_json(artifacts: list[Artifact], costs: list[Cost]) -> None:
     import msgspec
 
     rows = [
         {"path": str(artifact.path), "manifest": msgspec.to_builtins(artifact.manifest)}
         for artifact in artifacts
     ]
-    typer.echo(json.dumps({"artifacts": rows}, indent=2))
+    document = {"artifacts": rows, "int8_costs": msgspec.to_builtins(costs)}
+    typer.echo(json.dumps(document, indent=2))
 
 
-def _print_table(artifacts: list[Artifact]) -> None:
+def _print_tables(artifacts: list[Artifact], costs: list[Cost]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("artifact", overflow="fold")
-    for heading in ("MB", "M multiply-adds", "difference", "partitions"):
-        table.add_column(heading, justify="right")
-    for artifact in artifacts:
-        manifest = artifact.manifest
-        partitions = manifest.delegate_partitions
-        table.add_row(
-            str(artifact.path),
-            f"{manifest.size_bytes / 1e6:.1f}",
-            f"{manifest.multiply_adds / 1e6:.0f}",
-            f"{manifest.verification.difference:.1e}",
-            "-" if partitions is None else str(partitions),
-        )
+    from shufflenet_deploy.export.tables import artifacts_table, costs_table
+
     console = Console()
     if not console.is_terminal:
         console.width = 200  # a pipe has no width: keep one artifact on one line
-    console.print(table)
+    console.print(artifacts_table(artifacts))
+    if costs:
+        console.print()
+        console.print(costs_table(costs))
 
 
 def _say(line: str) -> None:

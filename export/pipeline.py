@@ -30,7 +30,14 @@ from shufflenet_deploy.export.pixels import with_normalisation
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.rewrites import REWRITES, kind
 from shufflenet_deploy.export.source import Source, open_source
-from shufflenet_deploy.export.verify import Reference, reference, self_check, verify, verify_int8
+from shufflenet_deploy.export.verify import (
+    Reference,
+    quantised_self_check,
+    quantised_sqnr_db,
+    reference,
+    self_check,
+    verify,
+)
 from shufflenet_deploy.models.complexity import multiply_adds, parameters
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
@@ -49,6 +56,9 @@ from shufflenet_deploy.runtime.preprocess import as_input
 from shufflenet_deploy.runtime.session import open_session
 from shufflenet_deploy.runtime.spec import Answer, Spec
 
+JUDGED = 32
+"""Calibration images on which the SQNR of int8 is measured, at most."""
+
 Report = Callable[[str], None]
 """Takes a line that says what is being done."""
 
@@ -61,6 +71,9 @@ class _Prepared:
     graph: Graph
     wanted: Reference
     calibration: CalibrationSet | None
+    calibrated: Reference | None
+    """Some of the calibration's images and what the network says of them: int8 is judged on
+    images that are like those of its use."""
 
 
 def export(request: Request, report: Report) -> list[Artifact]:
@@ -78,7 +91,11 @@ def export(request: Request, report: Report) -> list[Artifact]:
         report("running the network on the verification's images")
         wanted = reference(source.network, source.preprocessing)
         calibration = _calibration(request, source, report)
-        prepared = _Prepared(source, graph, wanted, calibration)
+        calibrated = None
+        if calibration is not None:
+            some = calibration.pixels[:JUDGED]
+            calibrated = reference(source.network, source.preprocessing, some)
+        prepared = _Prepared(source, graph, wanted, calibration, calibrated)
         for options in request.artifacts(source.variant, source.tag):
             report(f"making {options.file_name}")
             staged = staging / options.file_name
@@ -145,8 +162,13 @@ def _manifest(
         check = self_check(options.precision, wanted)
     else:
         verification = _verify_float(path, emitted.before.data, images, wanted)
-        decibels, check = verify_int8(session, images, wanted)
-        quantisation = Quantisation(scheme=emitted.before.scheme, sqnr_db=decibels)
+        check = quantised_self_check(session, images, wanted)
+        assert prepared.calibrated is not None
+        calibrated = as_input(prepared.calibrated.pixels, source.preprocessing, options.io, layout)
+        quantisation = Quantisation(
+            scheme=emitted.before.scheme,
+            sqnr_db=quantised_sqnr_db(session, calibrated, prepared.calibrated),
+        )
     channels, height, width = prepared.graph.input_shape
     shape = {"NCHW": (channels, height, width), "NHWC": (height, width, channels)}[layout]
     return Manifest(

@@ -41,6 +41,8 @@ class Request:
     calibration: Path | None = None
     """A folder of images."""
     samples: int = 256
+    data: str | None = None
+    """Labelled images, ``digits`` or a folder, on which int8 is compared with fp32."""
     out: Path
     """The folder to write to; made where it is missing."""
 
@@ -59,6 +61,12 @@ class Request:
                     )
         if self.samples < 1:
             raise ExportError(f"{self.samples} samples: calibration needs some", usage=True)
+        if self.data is not None and (self.weights == RANDOM or "int8" not in self.precisions):
+            raise ExportError(
+                f"--data {self.data} is for the accuracy of int8 with trained weights: add "
+                "--precision int8 and --weights FILE",
+                usage=True,
+            )
         if self.weights == RANDOM:
             self.variant()
             return

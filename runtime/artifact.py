@@ -150,7 +150,7 @@ class Quantisation(_Record, frozen=True, kw_only=True):
 
     scheme: str
     sqnr_db: float
-    """Of the logits on the verification's inputs: signal power over error power."""
+    """Of the logits on some of the calibration's images: signal power over error power."""
 
 
 class Rewrite(_Record, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from shufflenet_deploy.export import ExportError, pipeline
 from shufflenet_deploy.export.quantize_onnx import _chunk
 from shufflenet_deploy.export.request import Request
-from shufflenet_deploy.export.verify import LEAST_SQNR_DB, Reference, sqnr_db, verify_int8
+from shufflenet_deploy.export.verify import LEAST_SQNR_DB, Reference, quantised_sqnr_db, sqnr_db
 from shufflenet_deploy.runtime.artifact import Artifact, Preprocessing
 from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.seeded import seeded_pixels
@@ -158,7 +158,7 @@ def test_a_quantisation_that_failed_is_refused() -> None:
         delegate_partitions = None
 
         def run(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            return np.zeros_like(logits)
+            return np.zeros_like(logits[:1])
 
     with pytest.raises(ExportError, match=f"at least {LEAST_SQNR_DB:.0f} is wanted"):
-        verify_int8(Broken(), pixels, wanted)
+        quantised_sqnr_db(Broken(), pixels, wanted)

@@ -1,0 +1,123 @@
+"""What int8 cost and what it gained: an int8 artifact beside its fp32 one."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from shufflenet_deploy.export import ExportError, pipeline
+from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.spec import Answer, Spec
+
+ROUNDS = 30
+
+TARGETS = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "arm64", "arm64": "arm64"}
+"""This machine, by its name -> as a target of int8."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One format's int8 against its fp32."""
+
+    format: str
+    size_bytes: tuple[int, int]
+    """fp32, int8; so all pairs here."""
+    sqnr_db: float
+    latency_ratio: float | None
+    """int8's time by fp32's on this machine; None where int8 was made for another one, whose
+    kernels this one does not have."""
+    delegate_partitions: tuple[int | None, int | None]
+    top1: tuple[float, float] | None
+    """Share of right answers, where there was data to ask."""
+    data: str | None
+
+
+def costs(
+    request: Request, artifacts: Sequence[Artifact], report: Callable[[str], None]
+) -> list[Cost]:
+    """What each int8 artifact of `artifacts`, made by `request`, cost.
+
+    An fp32 artifact that was not asked for is made to compare with, and not kept.
+    """
+    of_precision: dict[str, dict[str, Artifact]] = {}
+    for artifact in artifacts:
+        options = artifact.manifest.options
+        of_precision.setdefault(options.precision, {})[options.format] = artifact
+    int8, fp32 = of_precision.get("int8", {}), of_precision.get("fp32", {})
+    missing = tuple(format_ for format_ in int8 if format_ not in fp32)
+    with TemporaryDirectory() as folder:
+        if missing:
+            report("making fp32 to compare with")
+            asked = replace(
+                request, precisions=("fp32",), formats=missing, data=None, out=Path(folder)
+            )
+            made = pipeline.export(asked, lambda line: None)
+            fp32 |= {artifact.manifest.options.format: artifact for artifact in made}
+        if int8:
+            report("comparing int8 with fp32")
+        return [compare(fp32[format_], small, request.data) for format_, small in int8.items()]
+
+
+def compare(fp32: Artifact, int8: Artifact, data: str | None) -> Cost:
+    """Time both here in alternation, and count their right answers on `data` where given.
+
+    Each in processes of their own. Raises `ExportError` where one of these fails.
+    """
+    quantisation = int8.manifest.quantisation
+    assert quantisation is not None
+    options = int8.manifest.options
+    # TFLite's int8 is the same for every target; ONNX's is not.
+    is_for_here = options.format != "onnx" or TARGETS.get(platform.machine()) == options.target
+    return Cost(
+        format=options.format,
+        size_bytes=(fp32.manifest.size_bytes, int8.manifest.size_bytes),
+        sqnr_db=quantisation.sqnr_db,
+        latency_ratio=_latency_ratio(fp32, int8) if is_for_here else None,
+        delegate_partitions=(
+            fp32.manifest.delegate_partitions,
+            int8.manifest.delegate_partitions,
+        ),
+        top1=None if data is None else _top1(fp32, int8, data),
+        data=data,
+    )
+
+
+def _latency_ratio(fp32: Artifact, int8: Artifact) -> float:
+    """The median over rounds of the ratio of their bursts' medians."""
+    spec = Spec(artifacts=(str(int8.path), str(fp32.path)), rounds=ROUNDS)
+    answer = _run("shufflenet_deploy.runtime", stdin=msgspec.json.encode(spec))
+    models = msgspec.json.decode(answer, type=Answer).models
+    small, full = ([median(burst.samples_ns) for burst in model.bursts] for model in models)
+    return median(a / b for a, b in zip(small, full, strict=True))
+
+
+def _top1(fp32: Artifact, int8: Artifact, data: str) -> tuple[float, float]:
+    """By shufflenet-eval, which this package meets only through files and processes."""
+    report = json.loads(
+        _run(
+            "shufflenet_deploy.bench.evaluate_command",
+            str(fp32.path), str(int8.path), "--data", data, "--json",
+        )
+    )  # fmt: skip
+    full, small = (row["top1"]["share"] for row in report["artifacts"])
+    return full, small
+
+
+def _run(module: str, *arguments: str, stdin: bytes = b"") -> bytes:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], input=stdin, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        *_, reason = done.stderr.decode(errors="replace").splitlines() or ["no reason given"]
+        raise ExportError(f"comparing int8 with fp32 failed: {reason.removeprefix('error: ')}")
+    return done.stdout

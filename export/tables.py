@@ -1,0 +1,60 @@
+"""What an export tells a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from shufflenet_deploy.export.cost import Cost
+from shufflenet_deploy.runtime.artifact import Artifact
+
+
+def artifacts_table(artifacts: Sequence[Artifact]) -> Table:
+    """A row for each artifact: its size, and how far its float model is from the network."""
+    table = _table("artifact", "MB", "M mult-adds", "difference", "partitions")
+    for artifact in artifacts:
+        manifest = artifact.manifest
+        table.add_row(
+            str(artifact.path),
+            f"{manifest.size_bytes / 1e6:.1f}",
+            f"{manifest.multiply_adds / 1e6:.1f}",
+            f"{manifest.verification.difference:.1e}",
+            _or_dash(manifest.delegate_partitions),
+        )
+    return table
+
+
+def costs_table(costs: Sequence[Cost]) -> Table:
+    """Two rows for each format: fp32, and int8 with what it cost."""
+    data = next((cost.data for cost in costs if cost.data), None)
+    table = _table("", "MB", "SQNR dB", "time here", "partitions", f"top-1 {data or ''}".strip())
+    for cost in costs:
+        ratio = cost.latency_ratio
+        figures = (("fp32", "-", "1.00"), (
+            "int8",
+            f"{cost.sqnr_db:.1f}",
+            "other CPU" if ratio is None else f"{ratio:.2f}",
+        ))  # fmt: skip
+        for index, (precision, sqnr, time) in enumerate(figures):
+            table.add_row(
+                f"{cost.format} {precision}",
+                f"{cost.size_bytes[index] / 1e6:.2f}",
+                sqnr,
+                time,
+                _or_dash(cost.delegate_partitions[index]),
+                f"{cost.top1[index]:.1%}" if cost.top1 else "-",
+            )
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for heading in others:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else str(number)
