@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from shufflenet_deploy.export import ExportError, pipeline
 from shufflenet_deploy.export.calibration import CalibrationSet, from_folder, from_noise
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.seeded import seeded_pixels
 
 PREPROCESSING = Preprocessing(crop=(32, 40))
 
@@ -94,3 +97,26 @@ def test_a_folder_calibrates_an_export(tmp_path: Path) -> None:
     for artifact in pipeline.export(asked, lambda line: None):
         assert artifact.manifest.calibration is not None
         assert artifact.manifest.calibration.source == "photos"
+
+
+def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
+    # All activations of 64 images of 0.5x at 224x224 at once are 1.2 GB on top of PyTorch.
+    pixels = seeded_pixels(64, (224, 224), 0)
+    for index, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from shufflenet_deploy.export.pipeline import export\n"
+        "from shufflenet_deploy.export.request import Request\n"
+        "from shufflenet_deploy.runtime.memory import peak_memory_bytes\n"
+        "folder = Path(sys.argv[1])\n"
+        "asked = Request(scale=0.5, precisions=('int8',), calibration=folder, out=folder / 'out')\n"
+        "(onnx, tflite) = export(asked, lambda line: None)\n"
+        "assert onnx.manifest.calibration.samples == 64\n"
+        "print(peak_memory_bytes())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 1.3e9
