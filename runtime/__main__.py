@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -29,6 +30,9 @@ def main() -> None:
     )
     parser.add_argument("spec", nargs="?", default="-", help="the spec's file; - is stdin")
     source = parser.parse_args().spec
+    # A shell that starts a command in the background has SIGINT ignored, and a child inherits it;
+    # but this signal is how the host ends a block early and gets what was measured.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _write(carry_out(_read_spec(source), time.perf_counter_ns, _report))
     except InferenceError as error:

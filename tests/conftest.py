@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from shufflenet_deploy.export.request import Request
 # Seeded, so that a run says the same twice; torch.export makes a first example slow.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
+
+# A shell that starts a command in the background has SIGINT ignored, children inherit that, and the
+# tests of Ctrl-C would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # pytest-xdist uses the cores.
 torch.set_num_threads(1)

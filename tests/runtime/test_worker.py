@@ -378,15 +378,6 @@ def test_a_real_worker_whose_answer_finds_no_room_says_so_in_one_line(artifact: 
     assert last == "error: input or output: No space left on device"
 
 
-@pytest.fixture
-def ctrl_c_works() -> Iterator[None]:
-    """A process started in a shell's background ignores SIGINT, and so would its children."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c_works")
 def test_a_real_worker_answers_ctrl_c_with_what_it_has(artifact: Path, tmp_path: Path) -> None:
     path = tmp_path / "spec.json"
     path.write_bytes(msgspec.json.encode(_spec(artifact, rounds=10**7)))
