@@ -11,12 +11,15 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from shufflenet_deploy.export import ExportError, pipeline
+from shufflenet_deploy.export.capture import capture
+from shufflenet_deploy.export.formats import FORMATS
 from shufflenet_deploy.export.quantize_onnx import _chunk
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.verify import LEAST_SQNR_DB, Reference, quantised_sqnr_db, sqnr_db
+from shufflenet_deploy.models import NETWORKS, build
 from shufflenet_deploy.runtime.artifact import Artifact, Preprocessing
 from shufflenet_deploy.runtime.preprocess import network_input
-from shufflenet_deploy.runtime.seeded import seeded_pixels
+from shufflenet_deploy.runtime.seeded import seeded_images, seeded_pixels
 from shufflenet_deploy.runtime.session import open_session
 
 SIZE = (64, 64)
@@ -73,12 +76,36 @@ def test_tflite_is_one_partition(made: Any, precision: str, io: str) -> None:
     assert made["tflite", precision, io].manifest.delegate_partitions == 1
 
 
-@pytest.mark.parametrize("network", ["mobilenet-v1", "shufflenet-v1"])
-def test_int8_networks_are_one_partition(network: str, tmp_path: Path) -> None:
-    (artifact,) = _export(
-        tmp_path, network=network, scale=0.25, precisions=("int8",), formats=("tflite",)
+VARIANTS = [
+    (network, groups, scale)
+    for network, entry in NETWORKS.items()
+    if network != "alexnet"
+    for groups in entry.groups or (None,)
+    for scale in entry.scales
+]
+
+
+@pytest.mark.parametrize(("network", "groups", "scale"), VARIANTS)
+def test_every_int8_variant_is_one_partition(
+    network: str, groups: int | None, scale: float, tmp_path: Path
+) -> None:
+    """Of PyTorch's initial weights and two inputs: which operators there are depends on neither."""
+    asked = Request(
+        network=network,
+        groups=groups,
+        scale=scale,
+        input_size=SIZE,
+        precisions=("int8",),
+        formats=("tflite",),
+        out=tmp_path,
     )
-    assert artifact.manifest.delegate_partitions == 1
+    chosen = asked.variant()
+    (options,) = asked.artifacts(chosen, "random")
+    graph, _ = pipeline.lower(capture(build(chosen), SIZE), options)
+    inputs = [seeded_images(1, SIZE, seed) for seed in (0, 1)]
+    path = tmp_path / options.file_name
+    path.write_bytes(FORMATS["tflite"].emit(graph, options, inputs).data)
+    assert open_session(path).delegate_partitions == 1
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4, 8])
