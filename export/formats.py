@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
+from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.graph import Graph
 from shufflenet_deploy.runtime.artifact import Options, Simplification
 
@@ -55,7 +57,8 @@ def _onnx(graph: Graph, options: Options, inputs: Inputs) -> Emitted:
         return Emitted(model.SerializeToString(), record)
     model, record = simplify(to_onnx.emit(graph), graph.input_shape)
     before = Quantised(model.SerializeToString(), quantize_onnx.scheme(options.target))
-    model = quantize_onnx.quantize(model, inputs, options.target)
+    with _one_line("ONNX Runtime's quantiser"):
+        model = quantize_onnx.quantize(model, inputs, options.target)
     model = quantize_onnx.with_input_type(model, options.io)
     return Emitted(model.SerializeToString(), record, before)
 
@@ -67,8 +70,19 @@ def _tflite(graph: Graph, options: Options, inputs: Inputs) -> Emitted:
         half = options.precision == "fp16"
         return Emitted(to_tflite.emit(graph, half=half, input_type=options.io))
     before = Quantised(to_tflite.emit(graph), quantize_tflite.SCHEME)
-    data = quantize_tflite.quantize(before.data, graph, inputs, options.io)
+    with _one_line("ai-edge-quantizer"):
+        data = quantize_tflite.quantize(before.data, graph, inputs, options.io)
     return Emitted(data, before=before)
+
+
+@contextmanager
+def _one_line(quantiser: str) -> Iterator[None]:
+    """A quantiser's own exception as one line: it is not the user's fault, nor of use to them."""
+    try:
+        yield
+    except (ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ExportError(f"{quantiser} does not take this network: {reason}") from error
 
 
 FORMATS: dict[str, Format] = {

@@ -43,9 +43,6 @@ class Rewrite:
     kinds: frozenset[str]
     """The artifacts that it makes faster, as `kind` names them: those get it by default."""
 
-    needed: frozenset[str] = frozenset()
-    """Those that cannot be made without it, so that ``--lowering plain`` has it too."""
-
     @property
     def name(self) -> str:
         """As manifests have it."""
@@ -153,7 +150,7 @@ def relu_before_concatenation(graph: Graph) -> Rewritten:
 def max_pool_of_non_negative(graph: Graph) -> Rewritten:
     """Note which max poolings read no negative number: zeros may then stand for the padding.
 
-    XNNPACK takes a padding with zeros but not one with another constant.
+    XNNPACK takes a padding with zeros, and none of another kind.
     """
     positive = non_negative(graph)
     changed: dict[str, Node | None] = {
@@ -228,8 +225,7 @@ REWRITES: tuple[Rewrite, ...] = (
     Rewrite(shuffle_after_depthwise, _ONNX | _TFLITE),
     Rewrite(relu_before_concatenation, _ONNX | _TFLITE),
     Rewrite(average_pool_as_depthwise, _ONNX_INT8 | _TFLITE),
-    # The quantiser has no parameters for a padding with minus infinity.
-    Rewrite(max_pool_of_non_negative, _TFLITE, needed=_TFLITE - {"tflite-float"}),
+    Rewrite(max_pool_of_non_negative, _TFLITE),
     Rewrite(shuffle_as_gather, _ONNX),
     Rewrite(pad_bottleneck_to_8, frozenset({"onnx-int8-arm64"})),
     Rewrite(pad_bottleneck_to_16, frozenset({"onnx-int8-x86-64"})),

@@ -98,11 +98,13 @@ class _Emitter:
                 columns = self._columns_as_nhwc(node, weight)
                 return self._fully_connected(name, x, columns, bias, relu, result)
             case MaxPool(kernel, stride, padding, non_negative):
-                lowest = 0.0 if non_negative else float(np.finfo(np.float32).min)
-                return self._pool(node, Op.MAX_POOL_2D, x, (kernel, stride, padding), lowest)
+                # A mirrored edge repeats what is in the window already, and never wins. Zeros are
+                # for what is known not to be negative: XNNPACK takes them, and not a mirror.
+                windows = (kernel, stride, padding)
+                return self._pool(node, Op.MAX_POOL_2D, x, windows, mirrored=not non_negative)
             case AveragePool(kernel, stride, padding):
                 # TFLite averages over what is not padding: so the zeros become part of the map.
-                return self._pool(node, Op.AVERAGE_POOL_2D, x, (kernel, stride, padding), 0.0)
+                return self._pool(node, Op.AVERAGE_POOL_2D, x, (kernel, stride, padding))
             case Add(relu):
                 options = schema.AddOptionsT()
                 options.fusedActivationFunction = _RELU if relu else _NONE
@@ -137,7 +139,7 @@ class _Emitter:
         name, before = node.name, self._shapes[node.inputs[0]]
         x, padding = self._padded(
             f"{name}_padded", x, before,
-            (convolution.kernel, convolution.stride, convolution.padding), 0.0,
+            (convolution.kernel, convolution.stride, convolution.padding),
         )  # fmt: skip
         if convolution.is_depthwise:
             options: Any = schema.DepthwiseConv2DOptionsT()
@@ -178,11 +180,17 @@ class _Emitter:
         return columns.transpose(0, 2, 3, 1).reshape(weight.shape)
 
     def _pool(
-        self, node: Node, code: int, x: int, windows: tuple[Pair, Pair, Pair], value: float
+        self,
+        node: Node,
+        code: int,
+        x: int,
+        windows: tuple[Pair, Pair, Pair],
+        mirrored: bool = False,
     ) -> int:
         name, before = node.name, self._shapes[node.inputs[0]]
         kernel, stride, _ = windows
-        x, _ = self._padded(f"{name}_padded", x, before, windows, value, explicit=True)
+        mode = Op.MIRROR_PAD if mirrored else Op.PAD
+        x, _ = self._padded(f"{name}_padded", x, before, windows, mode, explicit=True)
         options = schema.Pool2DOptionsT()
         options.padding = schema.Padding.VALID
         options.filterHeight, options.filterWidth = kernel
@@ -195,13 +203,12 @@ class _Emitter:
         x: int,
         before: Shape,
         windows: tuple[Pair, Pair, Pair],
-        value: float,
+        mode: int = Op.PAD,
         explicit: bool = False,
     ) -> tuple[int, int]:
         """The tensor to read, and the operator's padding: PyTorch's symmetric one is made here.
 
-        XNNPACK fuses a PAD with zeros into the convolution after it. It takes no PADV2, which is
-        what other values need.
+        XNNPACK fuses a PAD with zeros into the convolution after it.
         """
         kernel, stride, (vertical, horizontal) = windows
         channels, height, width = before
@@ -212,14 +219,11 @@ class _Emitter:
         sides = np.array([[0, 0], [vertical, vertical], [horizontal, horizontal], [0, 0]], np.int32)
         inputs = [x, self._constant(f"{name}.sides", sides)]
         shape = _nhwc((channels, height + 2 * vertical, width + 2 * horizontal))
-        if value == 0:
-            return (
-                self._operator(Op.PAD, inputs, name, shape, schema.PadOptionsT()),
-                schema.Padding.VALID,
-            )
-        inputs.append(self._constant(f"{name}.value", np.array([value], np.float32)))
-        tensor = self._operator(Op.PADV2, inputs, name, shape, schema.PadV2OptionsT())
-        return tensor, schema.Padding.VALID
+        options: Any = schema.PadOptionsT()
+        if mode == Op.MIRROR_PAD:
+            options = schema.MirrorPadOptionsT()
+            options.mode = schema.MirrorPadMode.SYMMETRIC
+        return self._operator(mode, inputs, name, shape, options), schema.Padding.VALID
 
     def _shuffle(self, node: Node, x: int, groups: int) -> int:
         """[-1, g, C/g], transposed: three dimensions tie with five, and the batch stays free."""
