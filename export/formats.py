@@ -69,7 +69,7 @@ def _tflite(graph: Graph, options: Options, inputs: Inputs) -> Emitted:
     if options.precision != "int8":
         half = options.precision == "fp16"
         return Emitted(to_tflite.emit(graph, half=half, input_type=options.io))
-    before = Quantised(to_tflite.emit(graph), quantize_tflite.SCHEME)
+    before = Quantised(to_tflite.emit(graph, to_quantise=True), quantize_tflite.SCHEME)
     with _one_line("ai-edge-quantizer"):
         data = quantize_tflite.quantize(before.data, graph, inputs, options.io)
     return Emitted(data, before=before)

@@ -106,12 +106,11 @@ def export(request: Request, report: Report) -> list[Artifact]:
 
 def lower(graph: Graph, options: Options) -> tuple[Graph, tuple[Rewrite, ...]]:
     """The graph as `options` want it, and the rewrites that found something to do."""
-    if options.lowering == "plain":
-        return graph, ()
     applied = []
     wanted = kind(options.format, options.precision, options.target)
     for rewrite in REWRITES:
-        if wanted in rewrite.kinds:
+        chosen = rewrite.needed if options.lowering == "plain" else rewrite.kinds
+        if wanted in chosen:
             graph, places = rewrite.apply(graph)
             if places:
                 applied.append(Rewrite(name=rewrite.name, places=places))

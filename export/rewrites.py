@@ -43,6 +43,9 @@ class Rewrite:
     kinds: frozenset[str]
     """The artifacts that it makes faster, as `kind` names them: those get it by default."""
 
+    needed: frozenset[str] = frozenset()
+    """Those that have it under ``--lowering plain`` too."""
+
     @property
     def name(self) -> str:
         """As manifests have it."""
@@ -225,7 +228,8 @@ REWRITES: tuple[Rewrite, ...] = (
     Rewrite(shuffle_after_depthwise, _ONNX | _TFLITE),
     Rewrite(relu_before_concatenation, _ONNX | _TFLITE),
     Rewrite(average_pool_as_depthwise, _ONNX_INT8 | _TFLITE),
-    Rewrite(max_pool_of_non_negative, _TFLITE),
+    # Else the quantiser needs a mirrored edge, whose kernel is slow: no fair thing to compare with.
+    Rewrite(max_pool_of_non_negative, _TFLITE, needed=_TFLITE - {"tflite-float"}),
     Rewrite(shuffle_as_gather, _ONNX),
     Rewrite(pad_bottleneck_to_8, frozenset({"onnx-int8-arm64"})),
     Rewrite(pad_bottleneck_to_16, frozenset({"onnx-int8-x86-64"})),

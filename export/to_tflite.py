@@ -51,22 +51,25 @@ _INPUT_TYPES = {
 }
 
 
-def emit(graph: Graph, *, half: bool = False, input_type: str = "float32") -> bytes:
+def emit(
+    graph: Graph, *, half: bool = False, input_type: str = "float32", to_quantise: bool = False
+) -> bytes:
     """The graph as a TFLite model.
 
     Input ``images`` (N, H, W, 3) of `input_type`, output ``logits`` (N, classes) float32; the
     batch is 1 until it is resized. Weights are rounded to float32, with `half` to float16, here
-    and nowhere before.
+    and nowhere before. `to_quantise` leaves out what the quantiser does not take.
 
     Raises `ExportError` for an operator or an argument that TFLite cannot do.
     """
-    return _Emitter(graph, half, input_type).model()
+    return _Emitter(graph, half, input_type, to_quantise).model()
 
 
 class _Emitter:
     """Emits node by node. Values are the builder's tensors."""
 
-    def __init__(self, graph: Graph, half: bool, input_type: str) -> None:
+    def __init__(self, graph: Graph, half: bool, input_type: str, to_quantise: bool) -> None:
+        self._lowest_pad = Op.MIRROR_PAD if to_quantise else Op.PADV2
         self._graph = graph
         self._shapes = shapes(graph)
         self._builder = TFLiteBuilder(half)
@@ -98,10 +101,9 @@ class _Emitter:
                 columns = self._columns_as_nhwc(node, weight)
                 return self._fully_connected(name, x, columns, bias, relu, result)
             case MaxPool(kernel, stride, padding, non_negative):
-                # A mirrored edge repeats what is in the window already, and never wins. Zeros are
-                # for what is known not to be negative: XNNPACK takes them, and not a mirror.
-                windows = (kernel, stride, padding)
-                return self._pool(node, Op.MAX_POOL_2D, x, windows, mirrored=not non_negative)
+                # Zeros are for what is known not to be negative: XNNPACK takes no other padding.
+                mode = Op.PAD if non_negative else self._lowest_pad
+                return self._pool(node, Op.MAX_POOL_2D, x, (kernel, stride, padding), mode)
             case AveragePool(kernel, stride, padding):
                 # TFLite averages over what is not padding: so the zeros become part of the map.
                 return self._pool(node, Op.AVERAGE_POOL_2D, x, (kernel, stride, padding))
@@ -185,11 +187,10 @@ class _Emitter:
         code: int,
         x: int,
         windows: tuple[Pair, Pair, Pair],
-        mirrored: bool = False,
+        mode: int = Op.PAD,
     ) -> int:
         name, before = node.name, self._shapes[node.inputs[0]]
         kernel, stride, _ = windows
-        mode = Op.MIRROR_PAD if mirrored else Op.PAD
         x, _ = self._padded(f"{name}_padded", x, before, windows, mode, explicit=True)
         options = schema.Pool2DOptionsT()
         options.padding = schema.Padding.VALID
@@ -220,7 +221,13 @@ class _Emitter:
         inputs = [x, self._constant(f"{name}.sides", sides)]
         shape = _nhwc((channels, height + 2 * vertical, width + 2 * horizontal))
         options: Any = schema.PadOptionsT()
-        if mode == Op.MIRROR_PAD:
+        if mode == Op.PADV2:
+            lowest = np.array([np.finfo(np.float32).min])
+            inputs.append(self._constant(f"{name}.value", lowest))
+            options = schema.PadV2OptionsT()
+        elif mode == Op.MIRROR_PAD:
+            # The edge repeats what is in the window already and never wins. It is slower than the
+            # lowest number, and the one that has quantisation parameters.
             options = schema.MirrorPadOptionsT()
             options.mode = schema.MirrorPadMode.SYMMETRIC
         return self._operator(mode, inputs, name, shape, options), schema.Padding.VALID

@@ -136,11 +136,19 @@ def test_padding_is_symmetric_whatever_the_size(
     _assert_computes(building.graph(), format_, folder)
 
 
-def test_max_pooling_of_negative_numbers_is_not_padded_with_zeros(folder: Path) -> None:
-    building = _building(2, 4, 4)
+@pytest.mark.parametrize("to_quantise", [False, True])
+@pytest.mark.parametrize("size", [(4, 4), (5, 7)])
+def test_max_pooling_of_negative_numbers_is_not_padded_with_zeros(
+    folder: Path, size: tuple[int, int], to_quantise: bool
+) -> None:
+    building = _building(2, *size)
     building.add(MaxPool((3, 3), (2, 2), (1, 1)))
-    session = _session(building.graph(), "tflite", folder)
-    assert session.run(np.full((1, 4, 4, 2), -1, np.float32)).max() == -1
+    graph = building.graph()
+    path = folder / "pool.tflite"
+    path.write_bytes(to_tflite.emit(graph, to_quantise=to_quantise))
+    images = -1 - np.random.default_rng(0).random((1, 2, *size)).astype(np.float32)
+    answer = open_session(path).run(np.ascontiguousarray(images.transpose(0, 2, 3, 1)))
+    np.testing.assert_array_equal(answer.transpose(0, 3, 1, 2), interpret(graph, images))
 
 
 @pytest.mark.parametrize("format_", LAYOUTS)
