@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from shufflenet_deploy import models
 from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.models import ModelsError, Size, Variant, variant
 from shufflenet_deploy.runtime.artifact import Options
@@ -122,13 +122,8 @@ class Request:
 
 
 def parse_size(text: str) -> Size:
-    """``224`` or ``480x640`` (height x width) -> (height, width). `ExportError` for others."""
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text, re.ASCII)
-    if match is None:
-        raise ExportError(
-            f"input size {text!r} is not a number of pixels such as 224, or a height x width "
-            "such as 480x640",
-            usage=True,
-        )
-    height = int(match[1])
-    return height, int(match[2] or height)
+    """See `models.parse_size`; raises `ExportError` (usage)."""
+    try:
+        return models.parse_size(text)
+    except ModelsError as error:
+        raise ExportError(str(error), usage=True) from None

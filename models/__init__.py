@@ -6,6 +6,7 @@ a command line can check its options and answer ``--help`` at once; building a n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -121,6 +122,18 @@ def variant(
         _chosen(network, "scale", scale, entry.scales, entry.default_scale),
         input_size,
     )
+
+
+def parse_size(text: str) -> Size:
+    """``224`` or ``480x640`` (height x width) -> (height, width). `ModelsError` for others."""
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text, re.ASCII)
+    if match is None:
+        raise ModelsError(
+            f"input size {text!r} is not a number of pixels such as 224, or a height x width "
+            "such as 480x640"
+        )
+    height = int(match[1])
+    return height, int(match[2] or height)
 
 
 def build(variant: Variant) -> nn.Module:

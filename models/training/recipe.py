@@ -8,11 +8,11 @@ choice.
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from shufflenet_deploy import models
 from shufflenet_deploy.models import ModelsError, Size, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.datasets import DIGITS
@@ -134,18 +134,11 @@ def preprocessing(recipe: Recipe) -> Preprocessing:
 
 
 def parse_size(text: str | None) -> Size | None:
-    """``224`` or ``480x640`` (height x width) -> (height, width)."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text, re.ASCII)
-    if match is None:
-        raise TrainingError(
-            f"input size {text!r} is not a number of pixels such as 224, or a height x width "
-            "such as 480x640",
-            usage=True,
-        )
-    height = int(match[1])
-    return height, int(match[2] or height)
+    """See `models.parse_size`; raises `TrainingError` (usage)."""
+    try:
+        return None if text is None else models.parse_size(text)
+    except ModelsError as error:
+        raise TrainingError(str(error), usage=True) from None
 
 
 def _defaults(data: str) -> dict[str, Any]:
