@@ -21,7 +21,7 @@ from shufflenet_deploy.export.request import (
     Request,
     parse_size,
 )
-from shufflenet_deploy.models import NETWORKS, ModelsError
+from shufflenet_deploy.models import NETWORKS, SHUFFLENET, ModelsError
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.command_line import run
@@ -34,7 +34,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def export(
-    network: Annotated[str, typer.Option(help=f"{' | '.join(NETWORKS)}.")] = "shufflenet-v1",
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{' | '.join(NETWORKS)}.", show_default=f"{SHUFFLENET}, or the weights'"
+        ),
+    ] = None,
     groups: Annotated[
         int | None,
         typer.Option(help="Groups of ShuffleNet: 1 | 2 | 3 | 4 | 8.", show_default="3"),

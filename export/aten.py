@@ -21,6 +21,7 @@ from shufflenet_deploy.export.graph import (
     Add,
     AveragePool,
     BatchNorm,
+    ChannelScale,
     Concatenate,
     Convolution,
     Flatten,
@@ -32,6 +33,7 @@ from shufflenet_deploy.export.graph import (
     Pair,
     Relu,
     Shuffle,
+    Sigmoid,
 )
 
 BATCH = 2
@@ -123,8 +125,7 @@ def _mean(node: fx.Node, constant: Constant) -> Match | None:
     dimensions, keep = _arguments(node, dim=None, keepdim=False)
     if sorted(dimension % 4 for dimension in dimensions) != [2, 3]:
         return None
-    operator = AdaptiveAveragePool((1, 1)) if keep else GlobalMean()
-    return operator, (source_of(node),)
+    return GlobalMean(keeps_map=keep), (source_of(node),)
 
 
 def _flatten(node: fx.Node, constant: Constant) -> Match | None:
@@ -148,6 +149,18 @@ def _add(node: fx.Node, constant: Constant) -> Match | None:
     return (Add(), (first, second)) if _shape(first) == _shape(second) else None
 
 
+def _multiply(node: fx.Node, constant: Constant) -> Match | None:
+    """A map times one number for each of its channels, in either order."""
+    first, second = node.args[:2]
+    if not isinstance(first, fx.Node) or not isinstance(second, fx.Node) or first is second:
+        return None  # a number, or a square
+    for map_, factors in ((first, second), (second, first)):
+        shape = _shape(map_)
+        if len(shape) == 4 and _shape(factors) == (*shape[:2], 1, 1):
+            return ChannelScale(), (map_, factors)
+    return None
+
+
 def _concatenate(node: fx.Node, constant: Constant) -> Match:
     (dimension,) = _arguments(node, dim=0)
     if dimension % len(_shape(node)) != 1:
@@ -159,6 +172,10 @@ def _concatenate(node: fx.Node, constant: Constant) -> Match:
 
 def _relu(node: fx.Node, constant: Constant) -> Match:
     return Relu(), (source_of(node),)
+
+
+def _sigmoid(node: fx.Node, constant: Constant) -> Match:
+    return Sigmoid(), (source_of(node),)
 
 
 def _channel_shuffle(node: fx.Node, constant: Constant) -> Match:
@@ -179,9 +196,11 @@ TRANSLATIONS: dict[Any, Callable[[fx.Node, Constant], Match | None]] = {
     aten.linear.default: _linear,
     aten.add.Tensor: _add,
     aten.add_.Tensor: _add,
+    aten.mul.Tensor: _multiply,
     aten.cat.default: _concatenate,
     aten.relu.default: _relu,
     aten.relu_.default: _relu,
+    aten.sigmoid.default: _sigmoid,
     aten.channel_shuffle.default: _channel_shuffle,
 }
 

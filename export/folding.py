@@ -13,6 +13,7 @@ from shufflenet_deploy.export.graph import (
     AdaptiveAveragePool,
     Add,
     BatchNorm,
+    ChannelScale,
     Convolution,
     Flatten,
     FullyConnected,
@@ -40,18 +41,23 @@ def fold(graph: Graph) -> Graph:
 
 
 def _simplify_pooling(graph: Graph) -> Graph:
-    """Adaptive pooling to the size that is there is nothing; to 1x1 it is the global mean."""
+    """Adaptive pooling to the size that is there is nothing; to 1x1 it is the global mean.
+
+    That keeps no map which is flattened anyway.
+    """
     known = shapes(graph)
     changed: dict[str, Node | None] = {}
     for node in graph:
-        if not isinstance(node.operator, AdaptiveAveragePool):
-            continue
-        reader = graph.sole_reader(node.name)
-        if known[node.name] == known[node.inputs[0]]:
-            changed[node.name] = None
-        elif node.operator.size == (1, 1) and reader and isinstance(reader.operator, Flatten):
-            changed[node.name] = replace(node, operator=GlobalMean())
-            changed[reader.name] = None
+        match node.operator:
+            case AdaptiveAveragePool() if known[node.name] == known[node.inputs[0]]:
+                changed[node.name] = None
+            case AdaptiveAveragePool((1, 1)) | GlobalMean(keeps_map=True):
+                reader = graph.sole_reader(node.name)
+                is_flattened = reader is not None and isinstance(reader.operator, Flatten)
+                mean = GlobalMean(keeps_map=not is_flattened)
+                changed[node.name] = replace(node, operator=mean)
+                if reader is not None and is_flattened:
+                    changed[reader.name] = None
     return graph.with_nodes(changed)
 
 
@@ -90,6 +96,6 @@ def with_relu(graph: Graph, name: str) -> Node | None:
     layer = graph.node(name)
     if layer is None or graph.sole_reader(name) is None:
         return None
-    if not isinstance(layer.operator, Convolution | FullyConnected | Add):
+    if not isinstance(layer.operator, Convolution | FullyConnected | Add | ChannelScale):
         return None
     return replace(layer, operator=replace(layer.operator, relu=True))

@@ -1,8 +1,8 @@
 """`Graph`: the small form of a network between its capture and its emission.
 
 It is neutral of layout and of batch: the shape of a value is (channels, height, width), or
-(channels,) after a global mean or a flattening. Weights have PyTorch's order. Emitters choose
-the layout and put the batch in front.
+(channels,) after a flattening and, unless it keeps a map, after a global mean. Weights have
+PyTorch's order. Emitters choose the layout and put the batch in front.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class AdaptiveAveragePool:
 
 @dataclass(frozen=True)
 class GlobalMean:
-    """Mean over height and width: (C, H, W) -> (C,)."""
+    """Mean over height and width: (C, H, W) -> (C,), or (C, 1, 1) where it `keeps_map`."""
+
+    keeps_map: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,13 @@ class Add:
 
 
 @dataclass(frozen=True)
+class ChannelScale:
+    """Each channel of the first value times its number in the second: (C, H, W) and (C, 1, 1)."""
+
+    relu: bool = False
+
+
+@dataclass(frozen=True)
 class Concatenate:
     """Along the channels."""
 
@@ -109,6 +118,11 @@ class Concatenate:
 @dataclass(frozen=True)
 class Relu:
     """max(x, 0)."""
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """1 / (1 + exp(-x))."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +170,10 @@ Operator = (
     | Flatten
     | FullyConnected
     | Add
+    | ChannelScale
     | Concatenate
     | Relu
+    | Sigmoid
     | Shuffle
     | Gather
     | LocalResponseNorm
@@ -250,7 +266,7 @@ def _shape(operator: Operator, inputs: list[Shape]) -> Shape:
         case AdaptiveAveragePool():
             return (first[0], *operator.size)
         case GlobalMean():
-            return first[:1]
+            return (first[0], 1, 1) if operator.keeps_map else first[:1]
         case Flatten():
             return (int(np.prod(first)),)
         case FullyConnected():
@@ -258,6 +274,9 @@ def _shape(operator: Operator, inputs: list[Shape]) -> Shape:
             return operator.weight.shape[:1]
         case Add():
             _expect(others == [first], "shapes that differ")
+            return first
+        case ChannelScale():
+            _expect(others == [(first[0], 1, 1)], "channels")
             return first
         case Concatenate():
             _expect(all(other[1:] == first[1:] for other in others), "sizes that differ")
@@ -268,7 +287,7 @@ def _shape(operator: Operator, inputs: list[Shape]) -> Shape:
         case Gather():
             _expect(max(operator.order) < first[0], "channels")
             return (len(operator.order), *first[1:])
-        case Relu() | LocalResponseNorm() | BatchNorm():
+        case Relu() | Sigmoid() | LocalResponseNorm() | BatchNorm():
             return first
 
 

@@ -41,6 +41,11 @@ def quantize(model: bytes, graph: Graph, inputs: Sequence[NDArray[Any]], input_t
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that keeping all tensors takes memory
         ranges = made.calibrate({SIGNATURE: _Named(graph.input, inputs)})
+        for limits in ranges.values():
+            # What is 0 on all images, as the few channels in the middle of squeeze and excitation
+            # can be, would get steps so small that XNNPACK refuses the network.
+            if np.all(limits["min"] == 0) and np.all(limits["max"] == 0):
+                limits["max"] = np.ones_like(limits["max"])
         if input_type != "float32":
             # Of pixels the whole range, so that one step of the input is one of a pixel.
             lowest = -OFFSETS[input_type]

@@ -13,6 +13,7 @@ from shufflenet_deploy.export.graph import (
     Add,
     AveragePool,
     BatchNorm,
+    ChannelScale,
     Concatenate,
     Convolution,
     Flatten,
@@ -25,6 +26,7 @@ from shufflenet_deploy.export.graph import (
     Operator,
     Relu,
     Shuffle,
+    Sigmoid,
     shuffle_order,
 )
 
@@ -54,17 +56,22 @@ def _compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
             return functional.avg_pool2d(x, kernel, stride, padding)
         case AdaptiveAveragePool(size):
             return functional.adaptive_avg_pool2d(x, size)
-        case GlobalMean():
-            return x.mean(dim=(2, 3))
+        case GlobalMean(keeps_map):
+            return x.mean(dim=(2, 3), keepdim=keeps_map)
         case Flatten():
             return x.flatten(1)
         case Add(relu):
             y = x + inputs[1]
             return y.relu() if relu else y
+        case ChannelScale(relu):
+            y = x * inputs[1]
+            return y.relu() if relu else y
         case Concatenate():
             return torch.cat(inputs, dim=1)
         case Relu():
             return x.relu()
+        case Sigmoid():
+            return x.sigmoid()
         case Shuffle(groups):
             return x[:, torch.from_numpy(shuffle_order(x.shape[1], groups))]
         case Gather(order):

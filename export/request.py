@@ -7,7 +7,14 @@ from pathlib import Path
 
 from shufflenet_deploy import models
 from shufflenet_deploy.export import ExportError
-from shufflenet_deploy.models import ModelsError, Size, Variant, variant
+from shufflenet_deploy.models import (
+    NETWORKS,
+    SHUFFLENET,
+    ModelsError,
+    Size,
+    Variant,
+    variant,
+)
 from shufflenet_deploy.runtime.artifact import Options
 
 FORMATS = ("onnx", "tflite")
@@ -27,7 +34,7 @@ class Request:
     None leaves a choice to the weights' file, or to the network's default.
     """
 
-    network: str = "shufflenet-v1"
+    network: str | None = None
     groups: int | None = None
     scale: float | None = None
     input_size: Size | None = None
@@ -70,9 +77,13 @@ class Request:
         if self.weights == RANDOM:
             self.variant()
             return
-        if self.network != "shufflenet-v1":
+        network = self.variant().network if self.network else SHUFFLENET
+        trained = [name for name, entry in NETWORKS.items() if entry.is_trained]
+        known = [SHUFFLENET] if self.weights == IMAGENET else trained
+        if network not in known:
             raise ExportError(
-                f"--weights {self.weights} is for shufflenet-v1; {self.network} has random weights",
+                f"--weights {self.weights} is for {' and '.join(known)}; of {network} there are "
+                "none",
                 usage=True,
             )
         if self.weights != IMAGENET and not Path(self.weights).is_file():
@@ -87,12 +98,16 @@ class Request:
             )
 
     def variant(
-        self, groups: int | None = None, scale: float | None = None, size: Size | None = None
+        self,
+        network: str | None = None,
+        groups: int | None = None,
+        scale: float | None = None,
+        size: Size | None = None,
     ) -> Variant:
         """The network with every choice made; the arguments are what the weights' file says."""
         try:
             return variant(
-                self.network,
+                network or self.network or SHUFFLENET,
                 self.groups if groups is None else groups,
                 self.scale if scale is None else scale,
                 self.input_size or size or (224, 224),

@@ -16,6 +16,7 @@ from shufflenet_deploy.export.folding import with_relu
 from shufflenet_deploy.export.graph import (
     Add,
     AveragePool,
+    ChannelScale,
     Concatenate,
     Convolution,
     FullyConnected,
@@ -27,9 +28,11 @@ from shufflenet_deploy.export.graph import (
     Node,
     Relu,
     Shuffle,
+    Sigmoid,
     shapes,
     shuffle_order,
 )
+from shufflenet_deploy.export.squeeze import squeeze_before_expansion
 
 Rewritten = tuple[Graph, int]
 """The graph, and the number of places where something was changed."""
@@ -86,9 +89,10 @@ def shuffle_after_depthwise(graph: Graph) -> Rewritten:
     """A shuffle and the depthwise convolution after it change places.
 
     The convolution's filters are permuted to match. At stride 2 the shuffle then moves a
-    quarter of the pixels.
+    quarter of the pixels. Each keeps its name, by which profiles tell them apart.
     """
-    changed: dict[str, Node | None] = {}
+    changed: dict[str, Node] = {}
+    instead: dict[str, str] = {}
     for node in graph:
         reader = graph.sole_reader(node.name)
         if (
@@ -100,9 +104,18 @@ def shuffle_after_depthwise(graph: Graph) -> Rewritten:
             # Filter k read channel order[k]: now it stands where that channel is.
             back = np.argsort(shuffle_order(len(depthwise.bias), shuffle.groups))
             permuted = replace(depthwise, weight=depthwise.weight[back], bias=depthwise.bias[back])
-            changed[node.name] = replace(node, operator=permuted)
-            changed[reader.name] = replace(reader, operator=shuffle)
-    return graph.with_nodes(changed), len(changed) // 2
+            # Each stands where the other was, and what read the convolution reads the shuffle.
+            changed[node.name] = Node(reader.name, permuted, node.inputs)
+            changed[reader.name] = Node(node.name, shuffle, (reader.name,))
+            instead[reader.name] = node.name
+    nodes = []
+    for node in graph:
+        new = changed.get(node.name, node)
+        if new.name not in instead.values():
+            new = replace(new, inputs=tuple(instead.get(name, name) for name in new.inputs))
+        nodes.append(new)
+    output = instead.get(graph.output, graph.output)
+    return replace(graph, nodes=tuple(nodes), output=output), len(instead)
 
 
 def average_pool_as_depthwise(graph: Graph) -> Rewritten:
@@ -127,8 +140,8 @@ def average_pool_as_depthwise(graph: Graph) -> Rewritten:
 def relu_before_concatenation(graph: Graph) -> Rewritten:
     """A ReLU after a concatenation moves into the layers before it.
 
-    In a stride-2 unit that is the branch's last convolution: the shortcut is an average of what
-    was not negative and needs none.
+    In a stride-2 unit that is the branch's last layer: the shortcut is an average of what was not
+    negative and needs none.
     """
     positive = non_negative(graph)
     changed: dict[str, Node | None] = {}
@@ -185,12 +198,12 @@ def non_negative(graph: Graph) -> set[str]:
     for node in graph:
         inputs_are = all(name in found for name in node.inputs)
         match node.operator:
-            case Relu():
+            case Relu() | Sigmoid():
                 is_positive = True
             case Convolution(weight=weight, bias=bias) | FullyConnected(weight=weight, bias=bias):
                 weights_are = bool((weight >= 0).all() and (bias >= 0).all())
                 is_positive = node.operator.relu or (inputs_are and weights_are)
-            case Add():
+            case Add() | ChannelScale():
                 is_positive = node.operator.relu or inputs_are
             case (
                 MaxPool()
@@ -233,5 +246,7 @@ REWRITES: tuple[Rewrite, ...] = (
     Rewrite(shuffle_as_gather, _ONNX),
     Rewrite(pad_bottleneck_to_8, frozenset({"onnx-int8-arm64"})),
     Rewrite(pad_bottleneck_to_16, frozenset({"onnx-int8-x86-64"})),
+    Rewrite(squeeze_before_expansion, _ONNX | _TFLITE),
 )
-"""In the order in which they are applied: a shuffle that can vanish must not move first."""
+"""In the order in which they are applied: a shuffle that can vanish must not move first, and a
+bottleneck is not widened once a mean reads it too."""

@@ -70,8 +70,8 @@ def _from_file(request: Request) -> Source:
     else:
         path = Path(request.weights)
     loaded = checkpoint.load(path)
-    checkpoint.require(loaded, groups=request.groups, scale=request.scale)
-    chosen = request.variant(loaded.groups, loaded.scale, loaded.input_size)
+    checkpoint.require(loaded, name=request.network, groups=request.groups, scale=request.scale)
+    chosen = request.variant(loaded.name, loaded.groups, loaded.scale, loaded.input_size)
     theirs = loaded.preprocessing
     return Source(
         variant=chosen,

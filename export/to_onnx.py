@@ -15,6 +15,7 @@ from shufflenet_deploy.export.graph import (
     AdaptiveAveragePool,
     Add,
     AveragePool,
+    ChannelScale,
     Concatenate,
     Convolution,
     Flatten,
@@ -29,6 +30,7 @@ from shufflenet_deploy.export.graph import (
     Relu,
     Shape,
     Shuffle,
+    Sigmoid,
     shapes,
 )
 from shufflenet_deploy.export.windows import adaptive_average_weights
@@ -119,6 +121,8 @@ class _Emitter:
                 yield helper.make_node("Gemm", [*inputs, weight, bias], [made], name, transB=1)
             case Add():
                 yield helper.make_node("Add", inputs, [made], name)
+            case ChannelScale():
+                yield helper.make_node("Mul", inputs, [made], name)
             case MaxPool():
                 yield helper.make_node("MaxPool", inputs, [name], name, **_windows(operator))
             case AveragePool():
@@ -133,9 +137,13 @@ class _Emitter:
                 yield helper.make_node("Concat", inputs, [name], name, axis=1)
             case Relu():
                 yield helper.make_node("Relu", inputs, [name], name)
+            case Sigmoid():
+                yield helper.make_node("Sigmoid", inputs, [name], name)
             case Flatten():
                 # Not a reshape to sizes of today: the batch stays free.
                 yield helper.make_node("Flatten", inputs, [name], name, axis=1)
+            case GlobalMean(keeps_map=True):
+                yield helper.make_node("GlobalAveragePool", inputs, [name], name)
             case GlobalMean():
                 axes = self._integers(f"{name}.axes", (2, 3))
                 yield helper.make_node("ReduceMean", [*inputs, axes], [name], name, keepdims=0)
@@ -157,11 +165,10 @@ class _Emitter:
         # 0 keeps the batch, whatever it is.
         split = self._integers(f"{name}.split", (0, groups, channels // groups, height, width))
         joined = self._integers(f"{name}.joined", (0, channels, height, width))
-        yield helper.make_node("Reshape", [node.inputs[0], split], [f"{name}_split"])
-        yield helper.make_node(
-            "Transpose", [f"{name}_split"], [f"{name}_turned"], perm=(0, 2, 1, 3, 4)
-        )
-        yield helper.make_node("Reshape", [f"{name}_turned", joined], [name])
+        apart, turned = f"{name}_split", f"{name}_turned"
+        yield helper.make_node("Reshape", [node.inputs[0], split], [apart], apart)
+        yield helper.make_node("Transpose", [apart], [turned], turned, perm=(0, 2, 1, 3, 4))
+        yield helper.make_node("Reshape", [turned, joined], [name], name)
 
     def _adaptive_average_pool(self, node: Node, size: Pair) -> Iterator[onnx.NodeProto]:
         """One product of matrices: ONNX has no adaptive pooling."""
@@ -171,9 +178,10 @@ class _Emitter:
         flat = self._integers(f"{name}.flat", (0, channels, before[0] * before[1]))
         joined = self._integers(f"{name}.joined", (0, channels, *size))
         matrix = self._weight(f"{name}.weight", weights.T)
-        yield helper.make_node("Reshape", [node.inputs[0], flat], [f"{name}_flat"])
-        yield helper.make_node("MatMul", [f"{name}_flat", matrix], [f"{name}_pooled"])
-        yield helper.make_node("Reshape", [f"{name}_pooled", joined], [name])
+        maps, pooled = f"{name}_flat", f"{name}_pooled"
+        yield helper.make_node("Reshape", [node.inputs[0], flat], [maps], maps)
+        yield helper.make_node("MatMul", [maps, matrix], [pooled], pooled)
+        yield helper.make_node("Reshape", [pooled, joined], [name], name)
 
     def _weight(self, name: str, array: NDArray[np.floating]) -> str:
         contiguous = np.ascontiguousarray(array, self._float)

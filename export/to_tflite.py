@@ -18,6 +18,7 @@ from shufflenet_deploy.export.graph import (
     AdaptiveAveragePool,
     Add,
     AveragePool,
+    ChannelScale,
     Concatenate,
     Convolution,
     Flatten,
@@ -32,6 +33,7 @@ from shufflenet_deploy.export.graph import (
     Relu,
     Shape,
     Shuffle,
+    Sigmoid,
     shapes,
 )
 from shufflenet_deploy.export.tflite_builder import TFLiteBuilder
@@ -111,12 +113,16 @@ class _Emitter:
                 options = schema.AddOptionsT()
                 options.fusedActivationFunction = _RELU if relu else _NONE
                 return self._operator(Op.ADD, inputs, name, result, options)
+            case ChannelScale(relu):
+                return self._multiply(name, x, inputs[1], result, relu)
             case Concatenate():
                 options = schema.ConcatenationOptionsT()
                 options.axis = 3
                 return self._operator(Op.CONCATENATION, inputs, name, result, options)
             case Relu():
                 return self._operator(Op.RELU, inputs, name, result)
+            case Sigmoid():
+                return self._operator(Op.LOGISTIC, inputs, name, result)
             case Shuffle(groups):
                 return self._shuffle(node, x, groups)
             case Gather(order):
@@ -124,9 +130,10 @@ class _Emitter:
                 options.axis = 3
                 channels = self._constant(f"{name}.order", np.array(order, np.int32))
                 return self._operator(Op.GATHER, [x, channels], name, result, options)
-            case GlobalMean():
+            case GlobalMean(keeps_map):
                 axes = self._constant(f"{name}.axes", np.array([1, 2], np.int32))
                 options = schema.ReducerOptionsT()
+                options.keepDims = keeps_map
                 return self._operator(Op.MEAN, [x, axes], name, result, options)
             case Flatten():
                 return self._reshape(name, x, result)
@@ -288,8 +295,12 @@ class _Emitter:
         power = self._multiply(f"{name}_power", half, quarter, shape)
         return self._multiply(name, x, power, shape)
 
-    def _multiply(self, name: str, first: int, second: int, shape: Shape) -> int:
-        return self._operator(Op.MUL, [first, second], name, shape, schema.MulOptionsT())
+    def _multiply(
+        self, name: str, first: int, second: int, shape: Shape, relu: bool = False
+    ) -> int:
+        options = schema.MulOptionsT()
+        options.fusedActivationFunction = _RELU if relu else _NONE
+        return self._operator(Op.MUL, [first, second], name, shape, options)
 
     def _transpose(self, name: str, x: int, order: tuple[int, ...], result: Shape) -> int:
         permutation = self._constant(f"{name}.order", np.array(order, np.int32))

@@ -18,6 +18,11 @@ Size = tuple[int, int]
 """Height and width of an input, in pixels."""
 
 
+SHUFFLENET = "shufflenet-v1"
+SHUFFLENET_SE = "shufflenet-v1-se"
+"""With squeeze and excitation (the paper's table 5)."""
+
+
 class ModelsError(Exception):
     """A network that does not exist, or cannot be built as asked. The message names the value."""
 
@@ -37,7 +42,9 @@ def _shufflenet_v1(variant: Variant) -> nn.Module:
 
     assert variant.groups is not None
     assert variant.scale is not None
-    return ShuffleNetV1(variant.groups, variant.scale)
+    return ShuffleNetV1(
+        variant.groups, variant.scale, squeeze_excitation=variant.network == SHUFFLENET_SE
+    )
 
 
 def _alexnet(variant: Variant) -> nn.Module:
@@ -67,17 +74,23 @@ class NetworkEntry:
     default_scale: float | None
     smallest_side: int
     """The least height and width, in pixels, that leaves something to pool at the end."""
+    is_trained: bool = False
+    """Whether `training` trains it and `checkpoint` reads files of its weights."""
 
+
+_SHUFFLENET_V1 = NetworkEntry(
+    _shufflenet_v1,
+    groups=(1, 2, 3, 4, 8),
+    default_groups=3,
+    scales=(0.25, 0.5, 0.75, 1.0, 1.5, 2.0),
+    default_scale=1.0,
+    smallest_side=32,  # five halvings (paper, table 1)
+    is_trained=True,
+)
 
 NETWORKS: dict[str, NetworkEntry] = {
-    "shufflenet-v1": NetworkEntry(
-        _shufflenet_v1,
-        groups=(1, 2, 3, 4, 8),
-        default_groups=3,
-        scales=(0.25, 0.5, 0.75, 1.0, 1.5, 2.0),
-        default_scale=1.0,
-        smallest_side=32,  # five halvings (paper, table 1)
-    ),
+    SHUFFLENET: _SHUFFLENET_V1,
+    SHUFFLENET_SE: _SHUFFLENET_V1,
     "alexnet": NetworkEntry(
         _alexnet,
         groups=(),

@@ -15,12 +15,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shufflenet_deploy.models import NETWORKS, ModelsError, Size
+from shufflenet_deploy.models import (
+    NETWORKS,
+    SHUFFLENET,
+    SHUFFLENET_SE,
+    ModelsError,
+    Size,
+)
 from shufflenet_deploy.models.conventions import (
     CONVENTIONS,
+    OURS,
     Convention,
     Preprocessing,
     convert,
+    has_squeeze_excitation,
     keys,
     recognise,
 )
@@ -50,6 +58,8 @@ class Checkpoint:
     """In evaluation mode."""
     convention: str
     """``pytorchcv``, which is this project's own too, ``megvii``, ``mmpretrain``, ``jaxony``."""
+    name: str
+    """The network's, in `NETWORKS`."""
     groups: int
     scale: float
     classes: int
@@ -66,6 +76,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class _Variant:
+    name: str
     groups: int
     scale: float
     classes: int
@@ -83,9 +94,11 @@ def load(path: Path) -> Checkpoint:
     try:
         contents = read(path)
         convention = _convention(contents)
-        names = keys(convention)
+        has_se = has_squeeze_excitation(convention, contents.weights)
+        names = keys(convention, has_se)
         tensors = _tensors(contents.weights, names)
-        variant = _variant({ours: tensors[theirs] for theirs, ours in names.items()})
+        name = SHUFFLENET_SE if has_se else SHUFFLENET
+        variant = _variant(name, {ours: tensors[theirs] for theirs, ours in names.items()})
         network = _network(variant, convention, contents)
         _require_shapes(tensors, names, network)
         converted = {ours: _numbers(theirs, tensors[theirs]) for theirs, ours in names.items()}
@@ -102,6 +115,7 @@ def load(path: Path) -> Checkpoint:
         sha256=contents.sha256,
         network=network.eval(),
         convention=convention.name,
+        name=variant.name,
         groups=variant.groups,
         scale=variant.scale,
         classes=variant.classes,
@@ -114,10 +128,15 @@ def load(path: Path) -> Checkpoint:
 
 
 def require(
-    checkpoint: Checkpoint, *, groups: int | None = None, scale: float | None = None
+    checkpoint: Checkpoint,
+    *,
+    name: str | None = None,
+    groups: int | None = None,
+    scale: float | None = None,
 ) -> None:
     """Raise `ModelsError` where a choice that was made is not what the file holds."""
     for option, wanted, found in (
+        ("network", name, checkpoint.name),
         ("groups", groups, checkpoint.groups),
         ("scale", scale, checkpoint.scale),
     ):
@@ -139,10 +158,10 @@ def _convention(contents: Contents) -> Convention:
             f"its keys are of no convention known here ({known}): they begin with {first}; "
             "give a ShuffleNet V1 of one of these"
         )
-    if contents.record and convention.name != "pytorchcv":
+    if contents.record and convention.name != OURS:
         raise ModelsError(
             f"it has the keys of {convention.name} inside this project's own format, which has "
-            "pytorchcv's; give the file that they come from"
+            f"{OURS}'s; give the file that they come from"
         )
     return convention
 
@@ -179,7 +198,7 @@ def _tensors(weights: Mapping[str, object], names: Mapping[str, str]) -> dict[st
     return tensors
 
 
-def _variant(tensors: Mapping[str, Tensor]) -> _Variant:
+def _variant(name: str, tensors: Mapping[str, Tensor]) -> _Variant:
     """The choices that the tensors, under this project's keys, were built with.
 
     Each is what most of the units agree on, so that one misshapen tensor does not decide.
@@ -202,12 +221,12 @@ def _variant(tensors: Mapping[str, Tensor]) -> _Variant:
             f"{stem} channels in the stem and {classes} classes are of no ShuffleNet V1 with "
             f"{groups} groups; give another file"
         )
-    return _Variant(groups, scale, classes, stem)
+    return _Variant(name, groups, scale, classes, stem)
 
 
 def _named(groups: int, widths: tuple[int, ...]) -> tuple[int, float]:
     """The group count and scale of a network with these stages."""
-    entry = NETWORKS["shufflenet-v1"]
+    entry = NETWORKS[SHUFFLENET]
     if groups not in entry.groups:
         raise ModelsError(
             f"its convolutions have {groups} groups, and ShuffleNet V1 has "
@@ -238,6 +257,7 @@ def _network(variant: _Variant, convention: Convention, contents: Contents) -> S
             num_classes=variant.classes,
             stem_relu=architecture.stem_relu,
             inverse_shuffle=architecture.inverse_shuffle,
+            squeeze_excitation=variant.name == SHUFFLENET_SE,
         )
 
 

@@ -28,6 +28,7 @@ from shufflenet_deploy.models.shufflenet import STAGE_UNITS, channel_shuffle
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 _LAYERS = ("compress_conv1", "compress_bn1", "dw_conv2", "dw_bn2", "expand_conv3", "expand_bn3")
+_SE_LAYERS = ("se.conv1", "se.conv2")
 _STEM = "features.init_block"
 
 
@@ -83,9 +84,12 @@ class Convention:
     preprocessing: Preprocessing = Preprocessing()
 
 
+OURS = "pytorchcv"
+"""This project's own convention, for which pytorchcv's was taken."""
+
 CONVENTIONS = (
     Convention(
-        "pytorchcv",
+        OURS,
         stem_conv=f"{_STEM}.conv",
         stem_bn=f"{_STEM}.bn",
         unit="features.stage{stage}.unit{unit}",
@@ -148,13 +152,14 @@ CONVENTIONS = (
         convolution_bias=True,
     ),
 )
-"""All that are known. pytorchcv's is this project's own."""
+"""All that are known."""
 
 
-def keys(convention: Convention) -> dict[str, str]:
+def keys(convention: Convention, squeeze_excitation: bool = False) -> dict[str, str]:
     """Every key of a file of `convention` -> the key that the same numbers have here.
 
-    A bias that has no place here, because BN follows, gets the key that it would have.
+    A bias that has no place here, because BN follows, gets the key that it would have. Squeeze
+    and excitation is this project's own only, of which `OURS` is the convention.
     """
     names = {f"{convention.stem_conv}.weight": f"{_STEM}.conv.weight"}
     if convention.stem_bn is None:
@@ -172,11 +177,21 @@ def keys(convention: Convention) -> dict[str, str]:
             for their_layer, layer in zip(convention.layers, _LAYERS, strict=True):
                 parts = BATCH_NORM if "_bn" in layer else convolution
                 names |= {f"{theirs}.{their_layer}.{p}": f"{ours}.{layer}.{p}" for p in parts}
+            if squeeze_excitation:
+                own = [f"{ours}.{layer}.{p}" for layer in _SE_LAYERS for p in ("weight", "bias")]
+                names |= {key: key for key in own}
             index += 1
     names[f"{convention.classifier}.weight"] = "output.weight"
     if convention.classifier_bias:
         names[f"{convention.classifier}.bias"] = "output.bias"
     return names
+
+
+def has_squeeze_excitation(convention: Convention, found: Collection[str]) -> bool:
+    """Whether any of the keys `found` is one of squeeze and excitation, in our own convention."""
+    if convention.name != OURS:
+        return False
+    return not set(found).isdisjoint(keys(convention, True).keys() - keys(convention).keys())
 
 
 def recognise(found: Collection[str]) -> Convention | None:

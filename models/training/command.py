@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.models import ModelsError
-from shufflenet_deploy.models.training.recipe import Request, TrainingError, parse_size
+from shufflenet_deploy.models import SHUFFLENET, ModelsError
+from shufflenet_deploy.models.training.recipe import (
+    Request,
+    TrainingError,
+    parse_size,
+    trained_networks,
+)
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.command_line import WRONG_USAGE, run
 
@@ -30,6 +35,10 @@ def train(
             help="FOLDER with a folder for each class, or with train and val in it and those "
             "there; or digits: scikit-learn's handwritten ones, bundled."
         ),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help=f"{' | '.join(trained_networks())}.", show_default=SHUFFLENET),
     ] = None,
     groups: Annotated[int | None, typer.Option(help="1 | 2 | 3 | 4 | 8.", show_default="3")] = None,
     scale: Annotated[
@@ -126,6 +135,7 @@ def train(
     """
     options = {
         "data": data,
+        "network": network,
         "groups": groups,
         "scale": scale,
         "input_size": parse_size(input_size),

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shufflenet_deploy.models import SHUFFLENET_SE
 from shufflenet_deploy.models.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.training.data import (
     UNREADABLE_IN_A_ROW,
@@ -63,7 +64,12 @@ class Training:
         """Names of the images that no process could read, so far."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            network = ShuffleNetV1(recipe.groups, recipe.scale, num_classes=len(data.labels))
+            network = ShuffleNetV1(
+                recipe.groups,
+                recipe.scale,
+                num_classes=len(data.labels),
+                squeeze_excitation=recipe.network == SHUFFLENET_SE,
+            )
         self.network = network.to(place.device)
         self._optimizer = torch.optim.SGD(
             parameter_groups(network, recipe.weight_decay), recipe.learning_rate, MOMENTUM

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shufflenet_deploy import models
-from shufflenet_deploy.models import ModelsError, Size, variant
+from shufflenet_deploy.models import NETWORKS, SHUFFLENET, ModelsError, Size, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.datasets import DIGITS
 
@@ -54,6 +54,8 @@ class Recipe:
     flip: bool
     """Whether half of the training images are mirrored."""
     seed: int
+    network: str = SHUFFLENET
+    """One of `NETWORKS`; runs of former versions do not say it."""
 
 
 def recipe(**given: Any) -> Recipe:
@@ -141,6 +143,11 @@ def parse_size(text: str | None) -> Size | None:
         raise TrainingError(str(error), usage=True) from None
 
 
+def trained_networks() -> list[str]:
+    """Those of `NETWORKS` that can be trained."""
+    return [name for name, entry in NETWORKS.items() if entry.is_trained]
+
+
 def _defaults(data: str) -> dict[str, Any]:
     common = {
         "groups": 3,
@@ -170,8 +177,13 @@ def _defaults(data: str) -> dict[str, Any]:
 
 
 def _checked(recipe: Recipe) -> Recipe:
+    if recipe.network not in trained_networks():
+        raise TrainingError(
+            f"{recipe.network} cannot be trained: choose from {', '.join(trained_networks())}",
+            usage=True,
+        )
     try:
-        variant("shufflenet-v1", recipe.groups, recipe.scale, recipe.input_size)
+        variant(recipe.network, recipe.groups, recipe.scale, recipe.input_size)
     except ModelsError as error:
         raise TrainingError(str(error), usage=True) from None
     for name, sound, bounds in (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -14,11 +16,13 @@ from shufflenet_deploy.export.graph import (
     AdaptiveAveragePool,
     Add,
     BatchNorm,
+    ChannelScale,
     Convolution,
     GlobalMean,
     LocalResponseNorm,
     Relu,
     Shuffle,
+    Sigmoid,
 )
 from shufflenet_deploy.export.reference import interpret
 from shufflenet_deploy.models import build, variant
@@ -44,6 +48,8 @@ def _assert_captured(network: nn.Module, size: tuple[int, int]) -> list[type]:
         ("shufflenet-v1", 1, (64, 64)),
         ("shufflenet-v1", 3, (64, 64)),
         ("shufflenet-v1", 8, (65, 97)),
+        ("shufflenet-v1-se", 1, (64, 64)),
+        ("shufflenet-v1-se", 3, (65, 97)),
         ("mobilenet-v1", None, (64, 96)),
         ("alexnet", None, (224, 224)),
         ("alexnet", None, (227, 227)),
@@ -69,6 +75,17 @@ def test_shufflenet_is_its_own_layers_and_no_more() -> None:
     assert {node.operator.groups for node in graph if isinstance(node.operator, Shuffle)} == {3}
 
 
+def test_squeeze_and_excitation_is_its_own_layers_and_no_more() -> None:
+    plain, graph = (
+        capture(build(variant(name, 3, 0.25)), (224, 224))
+        for name in ("shufflenet-v1", "shufflenet-v1-se")
+    )
+    more = Counter(type(node.operator) for node in graph)
+    more.subtract(type(node.operator) for node in plain)
+    assert +more == {GlobalMean: 16, Convolution: 32, Sigmoid: 16, ChannelScale: 16}
+    assert not -more
+
+
 def test_adaptive_pooling_to_the_size_that_is_there_vanishes() -> None:
     for size, count in (((224, 224), 0), (((256, 288)), 1)):
         graph = capture(build(variant("alexnet", input_size=size)), size)
@@ -90,12 +107,27 @@ class _Head(nn.Module):
         return x if self.tail is None else self.tail(x)
 
 
+class _Weighed(nn.Module):
+    """A map times a number for each channel, in either order."""
+
+    def __init__(self, map_first: bool) -> None:
+        super().__init__()
+        self.map_first = map_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        factors = x.mean(dim=(3, 2), keepdim=True).sigmoid()
+        return x * factors if self.map_first else factors * x
+
+
 @pytest.mark.parametrize(
     ("tail", "kind"),
     [
         (nn.ChannelShuffle(3), Shuffle),
         (nn.AdaptiveAvgPool2d((2, 3)), AdaptiveAveragePool),
         (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), GlobalMean),
+        (nn.AdaptiveAvgPool2d(1), GlobalMean),
+        (_Weighed(map_first=True), ChannelScale),
+        (_Weighed(map_first=False), ChannelScale),
         (nn.LocalResponseNorm(3, 0.5, 0.75, 1.5), LocalResponseNorm),
         (nn.Sequential(nn.Conv2d(6, 6, 3, groups=2, bias=False), nn.BatchNorm2d(6)), Convolution),
         (nn.Sequential(nn.AvgPool2d(3, 2), nn.MaxPool2d(2), nn.Flatten()), Convolution),
@@ -118,7 +150,11 @@ class _Call(nn.Module):
 @pytest.mark.parametrize(
     ("function", "name"),
     [
-        (torch.sigmoid, "aten.sigmoid.default"),
+        (functional.silu, "aten.silu.default"),
+        (lambda x: x * x, "aten.mul.Tensor"),
+        (lambda x: x * 2, "aten.mul.Tensor"),
+        (lambda x: x * x.mean(dim=(2, 3), keepdim=True).mean(dim=1, keepdim=True), "aten.mean"),
+        (lambda x: x * x.sigmoid(), "aten.mul.Tensor"),
         (lambda x: functional.relu(torch.tanh(x) * 2), "aten.tanh.default"),
         (lambda x: x + 1, "aten.add.Tensor"),
         (lambda x: x.mean(dim=(1, 2)), "aten.mean.dim"),

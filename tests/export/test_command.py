@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from shufflenet_deploy.models import NETWORKS
 from shufflenet_deploy.runtime.artifact import Artifact
 
 
@@ -125,6 +126,7 @@ def test_help_says_what_can_be_asked_for(tmp_path: Path) -> None:
     assert done.returncode == 0
     for option in ("--groups", "--scale", "--format", "--input-size", "--lowering", "--out"):
         assert option in done.stdout
+    assert all(network in done.stdout for network in NETWORKS)
 
 
 def test_help_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:

@@ -118,6 +118,19 @@ def test_local_response_norm(folder: Path, format_: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("format_", LAYOUTS)
+@pytest.mark.parametrize("size", [(3, 5), (1, 1)])
+@pytest.mark.parametrize("relu", [False, True])
+def test_squeeze_and_excitation(
+    folder: Path, format_: str, size: tuple[int, int], relu: bool
+) -> None:
+    building = _building(8, *size)
+    building.convolution(8)
+    building.squeeze_excitation(2, relu)
+    session = _assert_computes(building.graph(), format_, folder)
+    assert session.delegate_partitions in (1, None)
+
+
+@pytest.mark.parametrize("format_", LAYOUTS)
 def test_gather_selects_channels(folder: Path, format_: str) -> None:
     building = _building(4, 3, 3)
     building.add(Gather((3, 0, 0, 2)))
@@ -164,6 +177,17 @@ def test_an_exponent_that_xnnpack_cannot_do_is_refused() -> None:
     building.add(LocalResponseNorm(5, 1e-4, 0.6, 1.0))
     with pytest.raises(ExportError, match=r"beta 0\.6"):
         to_tflite.emit(building.graph())
+
+
+def test_every_onnx_node_has_a_name_of_its_own() -> None:
+    building = _building(4, 9, 9)
+    building.convolution(4, relu=True)
+    building.add(Shuffle(2))
+    building.add(AdaptiveAveragePool((6, 6)))
+    building.squeeze_excitation(2, relu=True)
+    names = [node.name for node in to_onnx.emit(classified(building.graph())).graph.node]
+    assert all(names)
+    assert len(names) == len(set(names))
 
 
 def test_onnx_is_whole_checked_and_of_a_free_batch() -> None:

@@ -18,7 +18,7 @@ from shufflenet_deploy.export.formats import FORMATS, Emitted, Inputs
 from shufflenet_deploy.export.graph import FullyConnected, Graph
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.source import random_network
-from shufflenet_deploy.models import NETWORKS, Variant, variant
+from shufflenet_deploy.models import NETWORKS, ModelsError, Variant, variant
 from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options
 from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
 
@@ -50,6 +50,30 @@ def test_every_group_count_is_exported_and_verified(groups: int, tmp_path: Path)
     for manifest in _export(tmp_path, groups=groups):
         assert manifest.verification.difference <= 1e-4
         assert manifest.delegate_partitions in (1, None)
+
+
+@pytest.mark.parametrize("groups", NETWORKS["shufflenet-v1-se"].groups)
+def test_squeeze_and_excitation_of_every_group_count(groups: int, tmp_path: Path) -> None:
+    for manifest in _export(tmp_path, "shufflenet-v1-se", groups=groups):
+        assert manifest.verification.difference <= 1e-4
+        assert manifest.delegate_partitions in (1, None)
+        assert {r.name: r.places for r in manifest.rewrites}["squeeze_before_expansion"] == 16
+
+
+def test_a_file_says_itself_that_it_has_squeeze_and_excitation(tmp_path: Path) -> None:
+    chosen = variant("shufflenet-v1-se", 3, 0.25, (32, 32))
+    path = tmp_path / "weights.pth"
+    torch.save(random_network(chosen).state_dict(), path)
+    asked: dict[str, Any] = {
+        "scale": None,
+        "input_size": (32, 32),
+        "weights": str(path),
+        "formats": ("onnx",),
+    }
+    artifacts = pipeline.export(Request(out=tmp_path / "out", **asked), lambda line: None)
+    assert [a.manifest.options.network for a in artifacts] == ["shufflenet-v1-se"]
+    with pytest.raises(ModelsError, match="where network shufflenet-v1 was asked for"):
+        _export(tmp_path / "other", "shufflenet-v1", **asked)
 
 
 @pytest.mark.parametrize("size", [(33, 64), (32, 32), (71, 129)])

@@ -34,6 +34,11 @@ def test_defaults_are_those_of_the_network() -> None:
     ]
 
 
+def test_squeeze_and_excitation_enters_the_name() -> None:
+    made = _request(network="shufflenet-v1-se", groups=3, scale=2.0, formats=("tflite",))
+    assert _names(made) == ["shufflenet-v1-se-g3-x2.0-224x224-fp32.tflite"]
+
+
 def test_what_is_not_the_default_enters_the_name() -> None:
     made = _request(
         formats=("onnx",),
@@ -55,6 +60,7 @@ def test_what_is_given_twice_is_made_once() -> None:
 def test_the_weights_file_decides_what_was_not_asked_for() -> None:
     chosen = _request().variant(groups=8, scale=0.5, size=(64, 64))
     assert (chosen.groups, chosen.scale, chosen.input_size) == (8, 0.5, (64, 64))
+    assert _request().variant("shufflenet-v1-se").network == "shufflenet-v1-se"
     assert _request(input_size=(96, 96)).variant(size=(64, 64)).input_size == (96, 96)
 
 
@@ -71,7 +77,15 @@ def test_the_weights_file_decides_what_was_not_asked_for() -> None:
         ({"io": "int16"}, "unknown io 'int16'"),
         ({"samples": 0}, "0 samples"),
         ({"weights": "nowhere.pth"}, "no weights 'nowhere.pth'"),
-        ({"weights": "imagenet", "network": "alexnet"}, "alexnet has random weights"),
+        (
+            {"weights": "imagenet", "network": "shufflenet-v1-se"},
+            "--weights imagenet is for shufflenet-v1; of shufflenet-v1-se there are none",
+        ),
+        (
+            {"weights": "some.pth", "network": "alexnet"},
+            "--weights some.pth is for shufflenet-v1 and shufflenet-v1-se; of alexnet there are",
+        ),
+        ({"weights": "some.pth", "network": "resnet"}, "unknown network 'resnet'"),
         ({"weights": "imagenet", "precisions": ("int8",)}, "needs --calibration FOLDER"),
         ({"input_size": (31, 31)}, "input size 31x31 is too small for shufflenet-v1"),
         ({"input_size": (224, 20)}, "input size 224x20 is too small"),

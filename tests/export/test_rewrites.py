@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from generated_graphs import Building, graphs, units
 from shufflenet_deploy.export.graph import (
     Add,
     AveragePool,
+    ChannelScale,
     Concatenate,
     Convolution,
     Gather,
+    GlobalMean,
     Graph,
     MaxPool,
     Relu,
@@ -32,6 +35,7 @@ from shufflenet_deploy.export.rewrites import (
     shuffle_after_depthwise,
     shuffle_as_gather,
 )
+from shufflenet_deploy.export.squeeze import squeeze_before_expansion
 
 
 def _assert_equal(graph: Graph, rewritten: Graph) -> None:
@@ -108,6 +112,20 @@ def test_shuffle_and_depthwise_change_places() -> None:
     assert places == 1
     assert _operators(rewritten) == [Convolution, Convolution, Shuffle]
     _assert_equal(building.graph(), rewritten)
+    kinds = {node.name: type(node.operator) for node in building.graph()}
+    assert {node.name: type(node.operator) for node in rewritten} == kinds
+
+
+def test_all_that_read_the_depthwise_convolution_read_the_shuffle_then() -> None:
+    building = _building()
+    building.convolution(6, groups=2)
+    building.add(Shuffle(3))
+    depthwise = building.depthwise()
+    relu = building.add(Relu())
+    building.add(Add(), depthwise, relu)
+    rewritten, places = shuffle_after_depthwise(building.graph())
+    assert places == 1
+    _assert_equal(building.graph(), rewritten)
 
 
 def test_two_shuffled_depthwise_convolutions_in_a_row_stay_exact() -> None:
@@ -148,6 +166,71 @@ def test_relu_moves_into_the_branch_where_the_shortcut_is_positive() -> None:
 def test_relu_stays_where_the_shortcut_may_be_negative() -> None:
     # The shortcut's convolution has a second reader, the branch, and cannot take the ReLU.
     assert relu_before_concatenation(_stride_2_end(False, False))[1] == 0
+
+
+def test_relu_moves_into_the_scaling_of_the_branch() -> None:
+    building = _building()
+    source = building.convolution(4, relu=True)
+    building.convolution(6)
+    branch = building.squeeze_excitation(2)
+    building.add(Concatenate(), branch, source)
+    building.add(Relu())
+    rewritten, places = relu_before_concatenation(building.graph())
+    assert places == 1
+    assert [n.operator for n in rewritten if isinstance(n.operator, ChannelScale)] == [
+        ChannelScale(relu=True)
+    ]
+    _assert_equal(building.graph(), rewritten)
+
+
+def _expansion(wide: int = 12, **arguments: Any) -> Building:
+    building = _building()
+    building.convolution(wide, **arguments)
+    building.squeeze_excitation(2)
+    return building
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_the_mean_is_taken_where_there_are_fewer_channels(groups: int) -> None:
+    graph = _expansion(groups=groups).graph()
+    rewritten, places = squeeze_before_expansion(graph)
+    assert places == 1
+    (mean,) = (node for node in rewritten if node.operator == GlobalMean(keeps_map=True))
+    assert mean.inputs == ("images",)
+    _assert_equal(graph, rewritten)
+    assert squeeze_before_expansion(rewritten)[1] == 0
+
+
+@pytest.mark.parametrize("arguments", [{"relu": True}, {"kernel": 3}, {"stride": 2}, {"wide": 4}])
+def test_the_mean_stays_where_it_cannot_move_or_would_not_gain(arguments: dict[str, Any]) -> None:
+    assert squeeze_before_expansion(_expansion(**arguments).graph())[1] == 0
+
+
+def test_a_mean_of_what_is_made_of_a_mean_stays_exact() -> None:
+    building = _building()
+    building.convolution(8)
+    for outputs in (12, 16):
+        building.add(GlobalMean(keeps_map=True))
+        building.convolution(outputs)
+    rewritten, places = squeeze_before_expansion(building.graph())
+    assert places == 2
+    _assert_equal(building.graph(), rewritten)
+
+
+def test_a_bottleneck_is_widened_although_a_mean_reads_it_afterwards() -> None:
+    building = _building()
+    source = building.convolution(12)
+    building.convolution(6, groups=2)
+    building.add(Shuffle(2))
+    building.depthwise()
+    building.convolution(12, groups=2)
+    building.add(Add(), building.squeeze_excitation(2), source)
+    graph, places = building.graph(), {}
+    for rewrite in REWRITES:
+        if "onnx-int8-arm64" in rewrite.kinds:
+            graph, places[rewrite.name] = rewrite.apply(graph)
+    assert places["pad_bottleneck_to_8"] == places["squeeze_before_expansion"] == 1
+    _assert_equal(building.graph(), graph)
 
 
 def test_max_pool_is_marked_only_where_its_input_is_positive() -> None:

@@ -125,6 +125,16 @@ def test_the_variant_is_found_from_the_tensors(groups: int, scale: float, tmp_pa
     assert (checkpoint.groups, checkpoint.scale, checkpoint.classes) == (groups, scale, 3)
 
 
+@pytest.mark.parametrize("groups", [1, 3, 8])
+def test_squeeze_and_excitation_is_found_from_the_tensors(groups: int, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    network = ShuffleNetV1(groups, 0.25, num_classes=3, squeeze_excitation=True).eval()
+    torch.save(network.state_dict(), path)
+    checkpoint = load(path)
+    assert (checkpoint.name, checkpoint.groups) == ("shufflenet-v1-se", groups)
+    assert _same_logits(checkpoint, network)
+
+
 @pytest.mark.parametrize("name", ["shufflenet_g1_wd4", "shufflenet_g3_w3d4"])
 def test_a_file_of_pytorchcv_loads(name: str, tmp_path: Path) -> None:
     theirs = getattr(pytorchcv, name)()
@@ -143,7 +153,14 @@ def test_a_file_of_pytorchcv_loads(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
 @pytest.mark.parametrize(
-    "options", [{}, {"stem_relu": False}, {"inverse_shuffle": True}, {"stem_channels": 6}]
+    "options",
+    [
+        {},
+        {"stem_relu": False},
+        {"inverse_shuffle": True},
+        {"stem_channels": 6},
+        {"squeeze_excitation": True},
+    ],
 )
 def test_what_is_saved_comes_back(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     network = _network(3, 0.25, **options)
@@ -156,6 +173,8 @@ def test_what_is_saved_comes_back(name: str, options: dict[str, Any], tmp_path: 
     assert checkpoint.preprocessing == used
     assert checkpoint.input_size == (32, 48)
     assert checkpoint.convention == "pytorchcv"
+    se = options.get("squeeze_excitation", False)
+    assert checkpoint.name == ("shufflenet-v1-se" if se else "shufflenet-v1")
     assert _same_logits(checkpoint, network)
     assert [file.name for file in tmp_path.iterdir()] == [name]
 
@@ -431,6 +450,20 @@ def test_the_first_offender_is_named(
     assert message in _refusal(tmp_path / "weights.pth")
 
 
+def test_squeeze_and_excitation_in_one_unit_only_is_refused(state: State, tmp_path: Path) -> None:
+    state["features.stage2.unit3.se.conv1.weight"] = torch.zeros(7, 120, 1, 1)
+    torch.save(state, tmp_path / "weights.pth")
+    message = "features.stage1.unit1.se.conv1.weight is missing"
+    assert message in _refusal(tmp_path / "weights.pth")
+
+
+def test_squeeze_and_excitation_of_other_names_is_refused(state: State, tmp_path: Path) -> None:
+    state["features.stage1.unit1.se.fc1.weight"] = torch.zeros(3, 48, 1, 1)
+    torch.save(state, tmp_path / "weights.pth")
+    message = "'features.stage1.unit1.se.fc1.weight' is unexpected"
+    assert message in _refusal(tmp_path / "weights.pth")
+
+
 def test_stages_of_no_variant_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A multiple of 4 that is none of ours.
     monkeypatch.setitem(STAGE2_WIDTHS, 1, 160)
@@ -540,7 +573,10 @@ def test_options_that_contradict_the_file_are_refused(state: State, tmp_path: Pa
     torch.save(state, path)
     checkpoint = load(path)
     require(checkpoint)
-    require(checkpoint, groups=3, scale=0.25)
+    require(checkpoint, name="shufflenet-v1", groups=3, scale=0.25)
+    wanted = "has network shufflenet-v1 where network shufflenet-v1-se was asked for"
+    with pytest.raises(ModelsError, match=wanted):
+        require(checkpoint, name="shufflenet-v1-se")
     with pytest.raises(ModelsError, match=rf"{path} has groups 3 where groups 8 was asked for"):
         require(checkpoint, groups=8)
     with pytest.raises(ModelsError, match=r"has scale 0.25 where scale 1.0 was asked for"):

@@ -9,6 +9,7 @@ from torch import nn
 
 from shufflenet_deploy.models import build, variant
 from shufflenet_deploy.models.complexity import multiply_adds, parameters
+from shufflenet_deploy.models.shufflenet import ShuffleUnit
 
 
 @pytest.mark.parametrize(("groups", "millions"), [(1, 143), (2, 140), (3, 137), (4, 133), (8, 137)])
@@ -26,6 +27,30 @@ def test_scaled_shufflenets_have_the_complexity_of_tables_2_and_5(
 ) -> None:
     network = build(variant("shufflenet-v1", 3, scale))
     assert multiply_adds(network, (224, 224)) / 1e6 == pytest.approx(millions, rel=within)
+
+
+def test_squeeze_and_excitation_has_the_complexity_of_table_5() -> None:
+    network = build(variant("shufflenet-v1-se", 3, 2.0))
+    assert multiply_adds(network, (224, 224)) / 1e6 == pytest.approx(527, rel=0.002)
+
+
+@pytest.mark.parametrize("groups", [1, 3, 8])
+def test_squeeze_and_excitation_adds_two_layers_to_each_branch(groups: int) -> None:
+    plain, network = (
+        build(variant(name, groups, 0.5)) for name in ("shufflenet-v1", "shufflenet-v1-se")
+    )
+    branches = [
+        unit.expand_conv3.out_channels
+        for unit in network.modules()
+        if isinstance(unit, ShuffleUnit)
+    ]
+    assert len(branches) == 16
+    added = sum(2 * channels * (channels // 16) for channels in branches)
+    size = (64, 96)
+    assert multiply_adds(network, size) - multiply_adds(plain, size) == added
+    # The weights and the biases of both layers.
+    biases = sum(channels + channels // 16 for channels in branches)
+    assert parameters(network) - parameters(plain) == added + biases
 
 
 @pytest.mark.parametrize(("scale", "millions"), [(1.0, 569), (0.75, 325), (0.5, 149), (0.25, 41)])
@@ -65,8 +90,6 @@ def test_a_convolution_costs_its_closed_formula(
 
 def test_unit_costs_what_section_3_2_says() -> None:
     # hw(2cm/g + 9m) for an input of c channels, h x w, and a bottleneck of m (section 3.2).
-    from shufflenet_deploy.models.shufflenet import ShuffleUnit
-
     c, m, g, side = 240, 60, 3, 28
     stem = nn.Conv2d(3, c, 1)
     unit = ShuffleUnit(c, c, g, stride=1, first=False).eval()

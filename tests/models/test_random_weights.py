@@ -6,6 +6,7 @@ import torch
 
 from shufflenet_deploy.models import build, variant
 from shufflenet_deploy.models.random_weights import randomise
+from shufflenet_deploy.models.shufflenet import SqueezeExcitation
 
 
 def _images(count: int) -> torch.Tensor:
@@ -23,6 +24,22 @@ def test_logits_vary_with_the_image_where_initial_values_leave_them_alike() -> N
         after = network(images)
     assert before.std(dim=0).max() / before.abs().max() < 1e-3
     assert after.std(dim=0).max() / after.abs().max() > 0.1
+
+
+def test_factors_of_squeeze_and_excitation_vary_with_the_channel_and_with_the_image() -> None:
+    network = build(variant("shufflenet-v1-se", 3, 0.25))
+    images = _images(8)
+    randomise(network, images)
+    factors = []
+    for unit in network.modules():
+        if isinstance(unit, SqueezeExcitation):
+            unit.conv2.register_forward_hook(lambda _, __, y: factors.append(y.sigmoid()))
+    with torch.no_grad():
+        network(images)
+    assert len(factors) == 16
+    for each in factors:
+        assert each.std(dim=1).mean() > 0.05  # else no comparison would notice a lost one
+        assert each.std(dim=0).mean() > 0.005
 
 
 def test_running_statistics_are_those_of_the_images() -> None:

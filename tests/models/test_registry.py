@@ -13,6 +13,7 @@ from shufflenet_deploy.models import NETWORKS, ModelsError, Variant, build, vari
 
 def test_defaults_are_filled_in() -> None:
     assert variant("shufflenet-v1") == Variant("shufflenet-v1", 3, 1.0, (224, 224))
+    assert variant("shufflenet-v1-se") == Variant("shufflenet-v1-se", 3, 1.0, (224, 224))
     assert variant("mobilenet-v1") == Variant("mobilenet-v1", None, 1.0, (224, 224))
     assert variant("alexnet") == Variant("alexnet", None, None, (224, 224))
 
@@ -36,9 +37,10 @@ def test_alexnet_really_cannot_take_less() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("vgg16",), "unknown network 'vgg16': choose from shufflenet-v1, alexnet, mobilenet-v1"),
+        (("vgg16",), f"unknown network 'vgg16': choose from {', '.join(NETWORKS)}"),
         (("shufflenet-v1", 5), "has no groups 5: choose from 1, 2, 3, 4, 8"),
         (("shufflenet-v1", 3, 3.0), "has no scale 3.0: choose from 0.25, 0.5"),
+        (("shufflenet-v1-se", 5), "shufflenet-v1-se has no groups 5: choose from 1, 2, 3, 4, 8"),
         (("mobilenet-v1", None, 1.5), "mobilenet-v1 has no scale 1.5"),
         (("alexnet", 3), "alexnet has no choice of groups"),
         (("alexnet", None, 0.5), "alexnet has no choice of scale"),

@@ -6,12 +6,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from shufflenet_deploy.models import NETWORKS
 from shufflenet_deploy.models.shufflenet import (
     STAGE2_WIDTHS,
     ShuffleNetV1,
     ShuffleUnit,
+    SqueezeExcitation,
     channel_shuffle,
     nearest_multiple,
 )
@@ -43,9 +45,10 @@ def test_shuffling_back_undoes_a_shuffle(groups: int, each: int) -> None:
 
 @pytest.mark.parametrize("groups", GROUPS)
 @pytest.mark.parametrize("scale", SCALES)
-def test_every_variant_classifies(groups: int, scale: float) -> None:
+@pytest.mark.parametrize("se", [False, True])
+def test_every_variant_classifies(groups: int, scale: float, se: bool) -> None:
     with torch.device("meta"):
-        network = ShuffleNetV1(groups, scale).eval()
+        network = ShuffleNetV1(groups, scale, squeeze_excitation=se).eval()
         assert network(torch.empty(2, 3, 64, 96)).shape == (2, 1000)
 
 
@@ -113,3 +116,34 @@ def test_group_count_that_table_1_does_not_have_is_refused() -> None:
 
 def test_number_of_classes_is_an_argument() -> None:
     assert ShuffleNetV1(3, 0.25, num_classes=10).output.out_features == 10
+
+
+def test_squeeze_and_excitation_is_two_layers_a_sigmoid_and_a_product() -> None:
+    module = SqueezeExcitation(32)
+    x = torch.randn(2, 32, 3, 5)
+    weights = {key: tensor.squeeze() for key, tensor in module.state_dict().items()}
+    assert weights["conv1.weight"].shape == (2, 32)
+    middle = (x.mean(dim=(2, 3)) @ weights["conv1.weight"].T + weights["conv1.bias"]).relu()
+    factors = (middle @ weights["conv2.weight"].T + weights["conv2.bias"]).sigmoid()
+    torch.testing.assert_close(module(x), x * factors[:, :, None, None])
+
+
+def test_squeeze_and_excitation_ends_every_branch_and_leaves_the_shortcut_alone() -> None:
+    network = ShuffleNetV1(3, 0.25, squeeze_excitation=True).eval()
+    units = [unit for unit in network.modules() if isinstance(unit, ShuffleUnit)]
+    assert len(units) == 16
+    for unit in units:
+        assert unit.se is not None
+        assert unit.se.conv2.out_channels == unit.expand_conv3.out_channels
+        *_, bias = unit.se.conv2.parameters()
+        nn.init.constant_(bias, -100)  # every factor is 0
+    x = torch.rand(1, 60, 4, 4)
+    assert units[1](x).equal(x)
+    last = units[4](x)
+    assert last[:, :60].abs().max() == 0
+    assert last[:, 60:].equal(torch.nn.functional.avg_pool2d(x, 3, 2, 1))
+
+
+@pytest.mark.parametrize(("channels", "reduced"), [(8, 1), (16, 1), (31, 1), (48, 3), (1920, 120)])
+def test_a_reduction_that_does_not_divide_is_rounded_down(channels: int, reduced: int) -> None:
+    assert SqueezeExcitation(channels).conv1.out_channels == reduced

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
@@ -256,6 +257,14 @@ def test_the_held_out_digits_are_not_trained_on() -> None:
         ({"data": "digits", "seed": -1}, "--seed -1"),
         ({"data": "digits", "groups": 5}, "no groups 5"),
         ({"data": "digits", "scale": 3.0}, "no scale 3.0"),
+        (
+            {"data": "digits", "network": "alexnet"},
+            "alexnet cannot be trained: choose from shufflenet-v1, shufflenet-v1-se",
+        ),
+        (
+            {"data": "digits", "network": "shufflenet-v1-se", "groups": 5},
+            "shufflenet-v1-se has no groups 5",
+        ),
         ({"data": "digits", "input_size": (31, 64)}, "31x64 is too small"),
     ],
 )
@@ -271,6 +280,9 @@ def test_a_resumed_run_keeps_its_recipe_and_its_data_may_have_moved() -> None:
     assert resumed(saved, {"data": None, "epochs": None}) == saved
     assert resumed(saved, {"epochs": saved.epochs, "flip": True}) == saved
     assert resumed(saved, {"data": "/elsewhere"}).data == "/elsewhere"
+    # A run of before there was a choice of network.
+    former = {name: value for name, value in asdict(saved).items() if name != "network"}
+    assert Recipe(**former) == saved
     for given_, line in (
         ({"epochs": 99}, "--epochs 99: the run to be resumed has 40"),
         ({"input_size": (32, 32)}, "--input-size 32x32: the run to be resumed has 32x48"),

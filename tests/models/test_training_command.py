@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from coloured_images import COLOURS, HELD_OUT, write_coloured_images
+from shufflenet_deploy.models.checkpoint import load
 from shufflenet_deploy.models.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.training import command as train_command
 from shufflenet_deploy.models.training.files import Files
@@ -132,6 +133,29 @@ def test_a_run_learns_and_writes_what_it_says(
     assert [path.name for path in Path("new").iterdir() if path.name.startswith(".")] == []
     (events,) = Path("events").iterdir()
     assert b"held_out/top1" in events.read_bytes()
+
+
+def test_a_network_with_squeeze_and_excitation_is_trained_and_resumed(
+    images: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    network = ("--network", "shufflenet-v1-se")
+    arguments = ("--data", images, *SMALL, *network, "--epochs", "2")
+    write = Files.write
+
+    def interrupted(files: Files, training: Training) -> None:
+        if len(training.history) > 1:
+            raise KeyboardInterrupt
+        write(files, training)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Files, "write", interrupted)
+        refusal(patched, capsys, 1, *arguments, "--out", "se.pth")
+    other = ("--network", "shufflenet-v1")
+    line = refusal(monkeypatch, capsys, 2, "--resume", "se.last.pth", *other)
+    assert "--network shufflenet-v1: the run to be resumed has shufflenet-v1-se" in line
+    assert train(monkeypatch, "--resume", "se.last.pth", *network) == 0
+    assert len(rows("se.csv")) == 2
+    assert load(Path("se.pth")).name == "shufflenet-v1-se"
 
 
 def test_the_seed_decides(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:

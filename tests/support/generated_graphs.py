@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shufflenet_deploy.export.graph import (
     Add,
     AveragePool,
+    ChannelScale,
     Concatenate,
     Convolution,
     FullyConnected,
@@ -23,6 +24,7 @@ from shufflenet_deploy.export.graph import (
     Relu,
     Shape,
     Shuffle,
+    Sigmoid,
     shapes,
 )
 
@@ -67,6 +69,14 @@ class Building:
         channels = self.shape()[0]
         return self.convolution(channels, 3, stride, channels, relu)
 
+    def squeeze_excitation(self, reduced: int, relu: bool = False) -> str:
+        source, channels = self.last, self.shape()[0]
+        self.add(GlobalMean(keeps_map=True))
+        self.convolution(reduced, relu=True)
+        self.convolution(channels)
+        factors = self.add(Sigmoid())
+        return self.add(ChannelScale(relu), source, factors)
+
 
 def _layer(building: Building, draw: Draw) -> None:
     """One layer that fits the graph's end."""
@@ -76,7 +86,7 @@ def _layer(building: Building, draw: Draw) -> None:
     stride = draw(st.sampled_from([1, 2]))
     kernel = draw(st.sampled_from([1, 3]))
     relu = bool(draw(st.integers(0, 1)))
-    kind = draw(st.integers(0, 7))
+    kind = draw(st.integers(0, 9))
     if min(height, width) < 3:
         stride = kernel = 1
     if kind == 0:
@@ -93,12 +103,16 @@ def _layer(building: Building, draw: Draw) -> None:
     elif kind == 5:
         padding = kernel // 2
         building.add(AveragePool((kernel, kernel), (stride, stride), (padding, padding)))
+    elif kind == 6:
+        building.add(Sigmoid())
+    elif kind == 7:
+        building.squeeze_excitation(draw(st.integers(1, 3)), relu)
     else:
         shape = building.shape()
         alike = [n.name for n in building.nodes if building.shape(n.name) == shape]
         if alike:
             other = draw(st.sampled_from(alike))
-            operator = Add(relu) if kind == 6 else Concatenate()
+            operator = Add(relu) if kind == 8 else Concatenate()
             building.add(operator, building.last, other)
 
 
@@ -116,7 +130,10 @@ def graphs(draw: Draw) -> Graph:
 
 @st.composite
 def units(draw: Draw) -> Graph:
-    """A ShuffleNet unit behind a stem, of any group count, width, size and stride."""
+    """A ShuffleNet unit behind a stem, of any group count, width, size and stride.
+
+    With squeeze and excitation or without.
+    """
     groups = draw(st.integers(1, 4))
     stride = draw(st.sampled_from([1, 2]))
     middle = groups * draw(st.integers(1, 4))
@@ -126,14 +143,19 @@ def units(draw: Draw) -> Graph:
     building.convolution(inputs, 3, relu=True)
     source = building.add(MaxPool((3, 3), (2, 2), (1, 1)))
     ungrouped = bool(draw(st.integers(0, 1)))
+    reduced = draw(st.integers(0, 2))
     building.convolution(middle, groups=1 if ungrouped else groups, relu=True)
     building.add(Shuffle(groups))
     building.depthwise(stride)
     if stride == 1:
         branch = building.convolution(inputs, groups=groups)
+        if reduced:
+            branch = building.squeeze_excitation(reduced)
         building.add(Add(relu=True), branch, source)
     else:
         branch = building.convolution(groups * draw(st.integers(1, 4)), groups=groups)
+        if reduced:
+            branch = building.squeeze_excitation(reduced)
         shortcut = building.add(AveragePool((3, 3), (2, 2), (1, 1)), source)
         building.add(Concatenate(), branch, shortcut)
         building.add(Relu())
