@@ -10,13 +10,17 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.runtime import InferenceError
-from shufflenet_deploy.runtime.artifact import Artifact, Options
+from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options, manifest_path
+from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.session import RUNTIMES
 
 EXPORTER = (sys.executable, "-m", "shufflenet_deploy.export")
 _NEEDED_TO_EXPORT = ("torch", "onnx")
@@ -31,15 +35,62 @@ def open_named(paths: Iterable[Path]) -> list[Artifact]:
     Raises `InferenceError` for one that cannot be used, and `BenchError` where two are the same
     file: a model does not take turns with itself.
     """
-    artifacts: dict[str, Artifact] = {}
+    return _each_once(paths, Artifact.open, lambda artifact: artifact.manifest.sha256)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A file to measure: an artifact, or a model of another tool, which has no manifest."""
+
+    path: Path
+    sha256: str
+    manifest: Manifest | None
+
+    @staticmethod
+    def of(artifact: Artifact) -> Subject:
+        """An artifact as a subject."""
+        return Subject(artifact.path, artifact.manifest.sha256, artifact.manifest)
+
+    @property
+    def format(self) -> str:
+        """``onnx`` or ``tflite``: which engine runs it."""
+        return self.path.suffix.removeprefix(".")
+
+
+def open_subjects(paths: Iterable[Path]) -> list[Subject]:
+    """Open the files at `paths`, in their order, whether or not they have manifests.
+
+    Raises `InferenceError` for one that cannot be used, and `BenchError` for one that no engine
+    runs or that is the same as another.
+    """
+    return _each_once(paths, _open_subject, lambda subject: subject.sha256)
+
+
+def _open_subject(path: Path) -> Subject:
+    if path.suffix.removeprefix(".") not in RUNTIMES:
+        known = " and ".join(f".{suffix}" for suffix in RUNTIMES)
+        raise BenchError(f"{path} is no model: {known} files are", usage=True)
+    if path.is_file() and not manifest_path(path).exists():
+        return Subject(path, sha256(path), None)
+    return Subject.of(Artifact.open(path))
+
+
+_T = TypeVar("_T", Artifact, Subject)
+
+
+def _each_once(
+    paths: Iterable[Path], opener: Callable[[Path], _T], hash_of: Callable[[_T], str]
+) -> list[_T]:
+    """Open `paths`, and refuse one that is the same file as another."""
+    opened: dict[str, _T] = {}
     for path in paths:
-        artifact = Artifact.open(path)
-        twin = artifacts.setdefault(artifact.manifest.sha256, artifact)
-        if twin is not artifact:
+        one = opener(path)
+        twin = opened.setdefault(hash_of(one), one)
+        if twin is not one:
             raise BenchError(
                 f"{path} is the same artifact as {twin.path}: give each only once", usage=True
             )
-    return list(artifacts.values())
+    return list(opened.values())
 
 
 def provide(

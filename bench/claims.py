@@ -1,16 +1,21 @@
-"""The paper's figures and claims about time, read from ``claims.toml``."""
+"""The paper's figures and claims about time, read from ``claims.toml`` and ``published.toml``."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from shufflenet_deploy.bench.networks import Network
 from shufflenet_deploy.bench.statistics import Point, speedup_per_fourfold
-from shufflenet_deploy.bench.suites import Network
+
+PAPER = "arXiv 1707.01083"
+ERRORS_SIZE = (224, 224)
+"""At which the published errors were measured: height and width in pixels."""
 
 Size = tuple[int, int]
 """Height and width of an input, in pixels."""
@@ -46,6 +51,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return None
 
 
+class PublishedError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often a network was wrong, as the paper has it."""
+
+    network: Network
+    top1_error_percent: float
+    place: str
+
+
 class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A sentence of the paper that times of `networks` can be held against."""
 
@@ -53,35 +66,71 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     title: str
     statement: str
     place: str
-    statistic: Literal["ratio", "speedup_per_fourfold"]
+    statistic: Literal["ratio", "speedup_per_fourfold", "fastest_rival"]
     networks: tuple[Network, ...]
     """In the order in which the statistic takes them."""
-    says: float
-    theoretical: float
-    """What it would be if time were proportional to multiply-adds."""
+    input_sizes: tuple[Size, ...]
+    """At which the paper makes it."""
+    says: str
+    low: float
+    """The band in which it holds."""
+    high: float | None = None
+    """None: there is no upper end."""
+    better: Literal["higher", "lower"]
+    """On which side of the band a device is better than the paper says."""
 
-    def value(self, points: Sequence[Point]) -> float:
-        """The claim's statistic of its networks' multiply-adds and times."""
-        return _STATISTICS[self.statistic](points)
 
-
-class Paper(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of ``claims.toml``."""
+class Paper(msgspec.Struct, frozen=True, kw_only=True):
+    """All of the paper's figures that are used here."""
 
     table: Table
     claims: tuple[Claim, ...]
+    errors: tuple[PublishedError, ...]
+
+    def claim(self, id: str) -> Claim:
+        """The claim of that id. Raises KeyError where there is none."""
+        return {claim.id: claim for claim in self.claims}[id]
+
+    def error(self, network: Network) -> PublishedError | None:
+        """The published error of `network`, if there is one."""
+        return next((error for error in self.errors if error.network == network), None)
+
+    def value(self, claim: Claim, points: Sequence[Point]) -> float:
+        """The claim's statistic of its networks' multiply-adds and times, in their order."""
+        if claim.statistic == "fastest_rival":
+            rivals = self._rivals(claim)
+            return min(points[rival][1] for rival in rivals) / points[0][1]
+        return _STATISTICS[claim.statistic](points)
+
+    def theoretical(self, claim: Claim, multiply_adds: Sequence[float]) -> float:
+        """The same statistic if time were proportional to multiply-adds."""
+        return self.value(claim, [(count, count) for count in multiply_adds])
 
     def table_value(self, claim: Claim, size: Size) -> float | None:
         """The same statistic on the paper's own table, where that has all the networks."""
         points = [self.table.point(network, size) for network in claim.networks]
         known = [point for point in points if point is not None]
-        return claim.value(known) if len(known) == len(points) else None
+        return self.value(claim, known) if len(known) == len(points) else None
+
+    def _rivals(self, claim: Claim) -> list[int]:
+        """Indices of the claim's networks whose published error is below the first's."""
+        first, *others = (self.error(network) for network in claim.networks)
+        assert first is not None
+        return [
+            index
+            for index, other in enumerate(others, start=1)
+            if other is not None and other.top1_error_percent < first.top1_error_percent
+        ]
 
 
+@cache
 def load_paper() -> Paper:
-    """Read ``claims.toml``."""
-    text = files("shufflenet_deploy.bench").joinpath("claims.toml").read_text()
-    return msgspec.convert(tomllib.loads(text), type=Paper)
+    """Read ``claims.toml`` and ``published.toml``."""
+    return msgspec.convert(_read("claims.toml") | _read("published.toml"), type=Paper)
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(files("shufflenet_deploy.bench").joinpath(name).read_text())
 
 
 def _ratio(points: Sequence[Point]) -> float:

@@ -1,75 +1,152 @@
-"""How far the measurement is, on stderr: a bar on a terminal, plain lines elsewhere."""
+"""How far a measurement is, on stderr: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
-from shufflenet_deploy.bench.protocol import Report, Step
+from shufflenet_deploy.bench.claims import Paper
+from shufflenet_deploy.bench.estimates import claimed, half_width_percent, ratios
+from shufflenet_deploy.bench.protocol import Step
+from shufflenet_deploy.bench.results import Block, Results
+from shufflenet_deploy.bench.summary import Estimate
 from shufflenet_deploy.runtime.spec import Progress as WorkerProgress
 
-_LINES_PER_BLOCK = 4
+_ROWS = 18
+"""Blocks that the live view shows at most: more would not fit a terminal."""
+
+
+class View(Protocol):
+    """Shows what is told to it."""
+
+    def report(self, step: Step, worker: WorkerProgress) -> None:
+        """A worker says how far it is."""
+
+    def update(self, results: Results) -> None:
+        """There is more than before."""
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[Report]:
-    """Yield what shows progress on `console` as it is called."""
+def shown(console: Console, paper: Paper) -> Iterator[View]:
+    """Yield what shows progress on `console` while the context lasts."""
     if not console.is_terminal:
-        yield _Lines(console)
+        yield _Lines(console, paper)
         return
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
-    with bar:
-        yield _Bar(bar)
+    with Live(console=console, transient=True, refresh_per_second=4) as live:
+        yield _Screen(live, paper)
 
 
-def _heading(step: Step) -> str:
-    return f"[{step.number}/{step.of}] {step.title}"
+def current(results: Results, block: Block, paper: Paper) -> Estimate | None:
+    """What the block tells so far: its claim's statistic, or its least certain ratio."""
+    if block.claim:
+        return claimed(results, block, paper)
+    found = list(ratios(results, block, paper).values())
+    return max(found, key=lambda one: half_width_percent(one) or 0.0, default=None)
 
 
-class _Bar:
-    """One bar for the worker that is under way."""
+def known(estimate: Estimate | None) -> str:
+    """A figure and how wide its interval is."""
+    if estimate is None:
+        return ""
+    width = half_width_percent(estimate)
+    return f"{estimate.value:.2f}" + ("" if width is None else f" ± {width:.1f} %")
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("starting", total=None)
-        self._step: Step | None = None
 
-    def __call__(self, step: Step, worker: WorkerProgress) -> None:
-        if step is not self._step:
-            self._step = step
-            self._progress.reset(self._task)
-        description = escape(f"{_heading(step)}, {worker.stage}")
-        self._progress.update(
-            self._task, description=description, completed=worker.done, total=worker.total
-        )
+def duration(seconds: float | None) -> str:
+    """Roughly, for a person who waits."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
 
 
 class _Lines:
-    """A line when a worker begins, and at every quarter of its rounds: logs stay short."""
+    """A line for each worker, and what its block tells after it: logs stay short."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, paper: Paper) -> None:
         self._console = console
+        self._paper = paper
         self._step: Step | None = None
+        self._runs = 0
 
-    def __call__(self, step: Step, worker: WorkerProgress) -> None:
-        if step is not self._step:
-            self._step = step
-            self._print(_heading(step))
-        elif worker.stage == "round" and worker.done:
-            quarters = worker.done * _LINES_PER_BLOCK // worker.total
-            if quarters > (worker.done - 1) * _LINES_PER_BLOCK // worker.total:
-                self._print(f"{_heading(step)}, round {worker.done} of {worker.total}")
+    def report(self, step: Step, worker: WorkerProgress) -> None:
+        if step is self._step:
+            return
+        first = self._step is None or self._step.seconds_left is None
+        if first and step.seconds_left is not None:
+            self._print(f"about {duration(step.seconds_left)} to go, at least")
+        self._step = step
+        self._print(step.title)
+
+    def update(self, results: Results) -> None:
+        if len(results.runs) <= self._runs:
+            return
+        self._runs = len(results.runs)
+        block = next(one for one in results.blocks if one.id == results.runs[-1].block)
+        figure = known(current(results, block, self._paper))
+        left = self._step.seconds_left if self._step else None
+        if figure:
+            self._print(f"  so far {figure}, about {duration(left)} to go")
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Screen:
+    """What runs, how long it still takes, and the ratios so far, redrawn in place."""
+
+    def __init__(self, live: Live, paper: Paper) -> None:
+        self._live = live
+        self._paper = paper
+        self._step: Step | None = None
+        self._blocks: RenderableType = ""
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
+        self._task = self._bar.add_task("starting", total=None, left="")
+
+    def report(self, step: Step, worker: WorkerProgress) -> None:
+        self._step = step
+        left = "" if step.seconds_left is None else f"about {duration(step.seconds_left)} to go"
+        self._bar.update(
+            self._task,
+            description=escape(f"{step.title}: {worker.stage}"),
+            completed=worker.done,
+            total=worker.total,
+            left=left,
+        )
+        self._draw()
+
+    def update(self, results: Results) -> None:
+        if results.runs:
+            self._blocks = self._table(results)
+        self._draw()
+
+    def _draw(self) -> None:
+        self._live.update(Group(self._bar, self._blocks))
+
+    def _table(self, results: Results) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("block", overflow="ellipsis", no_wrap=True)
+        table.add_column("processes", justify="right")
+        table.add_column("so far", justify="right")
+        for block in results.blocks[:_ROWS]:
+            done = sum(run.block == block.id for run in results.runs)
+            figure = "skipped" if block.skipped else known(current(results, block, self._paper))
+            table.add_row(escape(block.id), str(done), figure)
+        if len(results.blocks) > _ROWS:
+            table.add_row(f"and {len(results.blocks) - _ROWS} more", "", "")
+        return table

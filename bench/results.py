@@ -1,79 +1,183 @@
 """What a measurement leaves behind: ``results.json``, raw samples and how they came about.
 
 It holds no figure that can be derived from the samples: `summary` does that anew, so that a
-better statistic serves old results too.
+better statistic serves old results too. Its JSON Schema is ``bench/results.schema.json``.
 """
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.environment import Environment
 from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.environment import Environment
 from shufflenet_deploy.runtime.files import staged
-from shufflenet_deploy.runtime.spec import Burst, Spec
+from shufflenet_deploy.runtime.spec import Burst, Canary
+from shufflenet_deploy.runtime.state import State
 
-RESULTS_VERSION = 1
+RESULTS_VERSION: Literal[2] = 2
 
 
-class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the models were run: a `Spec` without its artifacts, see there."""
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what is written; msgspec does not inherit `kw_only`."""
 
-    rounds: int = 20
-    threads: int = 1
-    warm_up: int = 20
+
+class Parameters(_Record, frozen=True, kw_only=True):
+    """How the models were run."""
+
+    threads: tuple[int, ...] = (1,)
+    """One after the other: each has blocks of its own."""
+    cores: tuple[int, ...] = ()
+    """To which the workers were pinned; none leaves it to the system."""
+    processes: int = 5
+    """Worker processes of each block, at least."""
+    most_processes: int = 10
+    rounds: int = 100
+    """Of each block, over all its processes, at most."""
+    rounds_per_process: int = 10
+    seconds_per_process: float = 3.0
+    """Of rounds; two are measured however long they take."""
+    interval_percent: float = 2.0
+    """A block ends once every ratio of it is known so well: half the width of its 95% interval."""
+    minutes: float | None = None
+    """For everything, at most."""
     untimed: int = 5
     timed: int = 3
+    cool_down: bool = False
     seed: int = 0
 
-    def spec(self, *artifacts: str) -> Spec:
-        """The spec of a block with `artifacts`, which are paths on the device."""
-        return Spec(artifacts=artifacts, **msgspec.structs.asdict(self))
+
+class FirstUse(_Record, frozen=True, kw_only=True):
+    """What the first use costs in a process of its own. Not of a device without latency."""
+
+    load_ms: float
+    first_run_ms: float
 
 
-class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one model cost in a worker of its own."""
+class Probe(_Record, frozen=True, kw_only=True):
+    """One model in a worker of its own."""
 
     engine: str
     engine_version: str
     delegate_partitions: int | None
-    load_time_ms: float
-    first_run_ms: float
+    difference: float | None
+    """Of the self-check; None for a file without a manifest."""
     peak_memory_bytes: int | None
+    first_use: FirstUse | None
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An artifact and what was measured of it."""
+class Model(_Record, frozen=True, kw_only=True):
+    """A file that was to be measured."""
 
     name: str
     """Its file's name."""
     path: str
     """Where it lay on the host."""
     sha256: str
-    options: Options
-    multiply_adds: int
-    probe: Probe
-    bursts: tuple[Burst, ...] = ()
-    """Raw, in nanoseconds. Those of one format took turns: equal rounds are pairs."""
+    format: str
+    """``onnx`` or ``tflite``."""
+    options: Options | None
+    """None for a file of another tool, which has no manifest."""
+    multiply_adds: int | None
+    probe: Probe | None = None
+    skipped: str | None = None
+    """Why it was not measured."""
 
 
-class Results(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Block(_Record, frozen=True, kw_only=True):
+    """Models that are measured in the same processes, so that their times are pairs."""
+
+    id: str
+    claim: str | None
+    """Whose statistic the times of `members` are, in their order."""
+    members: tuple[int, ...]
+    """Indices of its models."""
+    threads: int
+    skipped: str | None = None
+    """Why its models cannot be measured together."""
+
+
+class TimedModel(_Record, frozen=True, kw_only=True):
+    """One model's samples in one process: raw, in nanoseconds."""
+
+    member: int
+    """Index of the model."""
+    warm_up_ns: tuple[int, ...]
+    stable: bool
+    """Whether the warm-up ended because the time had stopped falling."""
+    bursts: tuple[Burst, ...]
+    """Equal rounds of two models are a pair."""
+
+
+class Timed(_Record, frozen=True, kw_only=True, tag="timed", tag_field="type"):
+    """One process of a block on a device whose time is a latency."""
+
+    block: str
+    process: int
+    """From 0."""
+    start_seconds: float
+    """Since the measurement began, by the host's clock."""
+    stopped: Literal["rounds", "seconds", "interrupted"]
+    states: tuple[State, ...]
+    canary: Canary | None
+    models: tuple[TimedModel, ...]
+
+
+class CheckedModel(_Record, frozen=True, kw_only=True):
+    """One model's correctness."""
+
+    member: int
+    difference: float | None
+
+
+class Checked(_Record, frozen=True, kw_only=True, tag="checked", tag_field="type"):
+    """One process of a block on a device whose time is no latency: it has none here."""
+
+    block: str
+    process: int
+    models: tuple[CheckedModel, ...]
+
+
+Run = Timed | Checked
+
+
+class Target(_Record, frozen=True, kw_only=True):
+    """Where it was measured."""
+
+    board: str
+    """As it was asked for: a name in ``devices.toml``."""
+    kind: str
+    expected: tuple[str, ...]
+    """How the own name of such a board may begin; none where it may be any."""
+    latency: bool
+    """Whether its time is a latency. That of an emulated processor is not."""
+    published_peak_gflops: float | None
+    """Of one core in fp32, where the board is known; a multiply-add is two of them."""
+    published_peak_source: str | None
+
+
+class Results(_Record, frozen=True, kw_only=True):
     """A measurement, whole or up to where it was stopped."""
 
-    version: int = RESULTS_VERSION
+    version: Literal[2] = RESULTS_VERSION
     created: str
     """When it began: ISO 8601, UTC."""
-    device: str
+    target: Target
     environment: Environment
     parameters: Parameters
-    complete: bool = False
-    """Every model has all its rounds."""
+    suite: str | None
+    peak_multiply_adds_per_second: dict[int, float] = {}
+    """Threads -> of a small kernel, measured on the device."""
     models: tuple[Model, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    runs: tuple[Run, ...] = ()
+    """In the order of time."""
+    ended: Literal["no", "done", "minutes", "interrupted"] = "no"
+    """``done``: every block has what was asked of it. ``no`` in a file: cut off."""
 
 
 def check_writable(path: Path) -> None:

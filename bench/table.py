@@ -1,4 +1,4 @@
-"""Results as tables for a person: one for each engine, and one against the paper."""
+"""Results as tables for a person: verdicts, ratios, and every model's times."""
 
 from __future__ import annotations
 
@@ -10,13 +10,28 @@ from rich.markup import escape
 from rich.table import Table
 
 from shufflenet_deploy.bench.claims import Paper
-from shufflenet_deploy.bench.environment import Environment
-from shufflenet_deploy.bench.results import Model, Results
-from shufflenet_deploy.bench.summary import ClaimSummary, ModelSummary, Setting, Summary
+from shufflenet_deploy.bench.estimates import half_width_percent
+from shufflenet_deploy.bench.front import most_accurate
+from shufflenet_deploy.bench.networks import Network
+from shufflenet_deploy.bench.results import Results
+from shufflenet_deploy.bench.summary import (
+    Estimate,
+    ModelSummary,
+    PairSummary,
+    Setting,
+    Summary,
+    Verdict,
+)
+from shufflenet_deploy.bench.warnings import notes
 
 MISSING = "-"
 _PIPED_WIDTH = 200
-_ARM = ("aarch64", "arm64", "armv7l", "armv8l")
+_COLOURS = {
+    "supported": "green",
+    "exceeded": "cyan",
+    "contradicted": "red",
+    "inconclusive": "yellow",
+}
 
 
 def stdout_console() -> Console:
@@ -27,161 +42,192 @@ def stdout_console() -> Console:
 
 def show(results: Results, summary: Summary, paper: Paper, console: Console) -> None:
     """Print on `console` what `results` and their `summary` say."""
-    for line in (*_machine(results.device, results.environment), ""):
+    for line in (*_machine(results), ""):
         console.print(line, markup=False)
     for title, table in _tables(results, summary, paper):
         console.print(f"{title}\n", style="bold", markup=False)
         console.print(table, "")
-    for note in _notes(results, paper):
+    for verdict in summary.verdicts:
+        if verdict.outcome == "inconclusive":
+            where = " ".join(_words(verdict.setting))
+            line = f"{paper.claim(verdict.claim).title}, {where}: {verdict.reason}"
+            console.print(line, markup=False)
+    for warning in summary.warnings:
+        console.print(f"warning: {warning.evidence}: {warning.remedy}", markup=False)
+    for note in (*_legend(results, paper), *notes(results)):
         console.print(note, markup=False)
 
 
+def show_budget(summary: Summary, budget_ms: float, console: Console) -> None:
+    """Print the most accurate network that takes at most `budget_ms`, for each setting."""
+    best = most_accurate(summary, budget_ms)
+    if not best:
+        console.print(
+            "--budget-ms: nothing that was measured has a published error; see --suite variants"
+        )
+    for setting, point in best.items():
+        where = " ".join(_words(setting))
+        if point is None:
+            line = f"within {budget_ms:g} ms on {where}: none"
+        else:
+            model = summary.models[point.model]
+            line = (
+                f"within {budget_ms:g} ms on {where}: {model.label}, "
+                f"{_number(model.latency_ms.value if model.latency_ms else None, 2)} ms, "
+                f"top-1 error {point.top1_error_percent:g} % ({point.source})"
+            )
+        console.print(line, style="bold", markup=False)
+
+
 def _tables(results: Results, summary: Summary, paper: Paper) -> Iterator[tuple[str, Table]]:
-    engines: dict[str, str] = {}
-    for format_ in dict.fromkeys(model.options.format for model in results.models):
-        rows = [
-            (model, derived)
-            for model, derived in zip(results.models, summary.models, strict=True)
-            if model.options.format == format_
-        ]
-        engines[format_] = rows[0][0].probe.engine
-        yield _engine_title(rows, results.parameters.threads), _engine_table(rows)
-    for setting in dict.fromkeys(claim.setting for claim in summary.claims):
-        claims = [claim for claim in summary.claims if claim.setting == setting]
-        if any(claim.measured is not None for claim in claims):
-            title = f"the paper's ratios at {' '.join(_words(setting))}"
-            yield title, _claims_table(claims, engines, paper)
+    """Of each setting its models and their ratios; then what compares settings; then verdicts."""
+    pairs: dict[Setting | None, list[PairSummary]] = {}
+    for pair in summary.pairs:
+        above, below = (summary.models[index] for index in (pair.numerator, pair.denominator))
+        key = above.setting if above.setting == below.setting else None
+        pairs.setdefault(key, []).append(pair)
+    for setting in dict.fromkeys(model.setting for model in summary.models):
+        rows = [model for model in summary.models if model.setting == setting]
+        yield ", ".join(_words(setting)), _models_table(rows)
+        if setting in pairs:
+            yield (
+                "ratios of these times, within rounds",
+                _pairs_table(results, summary, pairs[setting], paper),
+            )
+    if None in pairs:
+        yield "ratios of times, within rounds", _pairs_table(results, summary, pairs[None], paper)
+    for id in dict.fromkeys(verdict.claim for verdict in summary.verdicts):
+        claim = paper.claim(id)
+        verdicts = [verdict for verdict in summary.verdicts if verdict.claim == id]
+        band = f"above {claim.low:g}" if claim.high is None else f"{claim.low:g} to {claim.high:g}"
+        title = f"{claim.title}: the paper says {claim.says}, which holds for {band}"
+        yield title, _verdicts_table(verdicts, paper)
 
 
-def _engine_title(rows: Sequence[tuple[Model, ModelSummary]], threads: int) -> str:
-    probe = rows[0][0].probe
-    rounds = max(derived.rounds for _, derived in rows)
-    return ", ".join(
-        [
-            f"{probe.engine} {probe.engine_version}",
-            *_shared([model for model, _ in rows]),
-            _count(threads, "thread"),
-            _count(rounds, "round"),
-        ]
-    )
-
-
-def _engine_table(rows: Sequence[tuple[Model, ModelSummary]]) -> Table:
+def _models_table(rows: Sequence[ModelSummary]) -> Table:
     table = _table(
         "model",
         "M mult-\nadds",
         "latency\nms",
-        "spread\n%",
+        "±\n%",
+        "p90\nms",
+        "p99\nms",
+        "cold\nms",
         "load\nms",
-        "memory\nMB",
-        "AlexNet\n/ it",
-        "\npaper",
+        "RAM\nMB",
+        "% of\npeak",
     )
-    labels = _labels([model for model, _ in rows])
-    for label, (model, derived) in zip(labels, rows, strict=True):
-        memory = model.probe.peak_memory_bytes
+    for row in rows:
+        memory = row.peak_memory_bytes
         table.add_row(
-            escape(label),  # a path may hold brackets, which are markup here
-            f"{model.multiply_adds / 1e6:.1f}",
-            _number(derived.latency_ms, 2),
-            _number(derived.spread_percent, 1),
-            f"{model.probe.load_time_ms:.1f}",
-            _number(memory / 1e6 if memory else None, 0),
-            _number(derived.times_faster_than_alexnet, 2),
-            _number(derived.paper_times_faster_than_alexnet, 2),
+            escape(row.label),  # a path may hold brackets, which are markup here
+            _number(row.multiply_adds, 1, 1e-6),
+            _number(row.latency_ms.value if row.latency_ms else None, 2),
+            _number(half_width_percent(row.latency_ms) if row.latency_ms else None, 1),
+            _number(row.p90_ms, 2),
+            _number(row.p99_ms, 2),
+            _number(row.cold_ms, 2),
+            _number(row.load_ms, 1),
+            _number(memory, 0, 1e-6),
+            _number(row.share_of_peak, 0, 100),
         )
     return table
 
 
-def _claims_table(claims: Sequence[ClaimSummary], engines: dict[str, str], paper: Paper) -> Table:
-    formats = list(dict.fromkeys(claim.format for claim in claims))
-    names = [engines[format_] for format_ in formats]
-    table = _table("ratio", *names, f"paper,\n{paper.table.place}", "paper\nsays", "in\ntheory")
-    for claim in paper.claims:
-        found = {one.format: one for one in claims if one.claim == claim.id}
+def _pairs_table(
+    results: Results, summary: Summary, pairs: Sequence[PairSummary], paper: Paper
+) -> Table:
+    table = _table("model / model", "ratio", "95% interval", "paper")
+    for pair in pairs:
+        above, below = (summary.models[index] for index in (pair.numerator, pair.denominator))
+        names = [
+            one.label if above.setting == below.setting else f"{one.label} ({one.setting.engine})"
+            for one in (above, below)
+        ]
         table.add_row(
-            claim.title,
-            *(_number(found[format_].measured, 2) for format_ in formats),
-            _number(found[formats[0]].paper_table, 2),
-            f"~{claim.says:g}",
-            f"{claim.theoretical:g}",
+            escape(" / ".join(names)),
+            f"{pair.ratio.value:.3f}",
+            _interval(pair.ratio, 3),
+            _number(_published(results, summary, pair, paper), 2),
+        )
+    return table
+
+
+def _published(results: Results, summary: Summary, pair: PairSummary, paper: Paper) -> float | None:
+    """The same ratio in the paper's table."""
+    points = []
+    for index in (pair.numerator, pair.denominator):
+        options = results.models[summary.models[index].model].options
+        point = paper.table.point(Network.of(options), options.input_size) if options else None
+        if point is None:
+            return None
+        points.append(point)
+    return points[0][1] / points[1][1]
+
+
+def _verdicts_table(verdicts: Sequence[Verdict], paper: Paper) -> Table:
+    table = _table(
+        "setting",
+        "measured",
+        "95% interval",
+        f"paper's\n{paper.table.place}",
+        "in\ntheory",
+        "verdict",
+    )
+    for verdict in verdicts:
+        measured = verdict.measured
+        table.add_row(
+            escape(" ".join(_words(verdict.setting))),
+            _number(measured.value if measured else None, 2),
+            _interval(measured, 2),
+            _number(verdict.paper_table, 2),
+            _number(verdict.theoretical, 2),
+            f"[{_COLOURS[verdict.outcome]}]{verdict.outcome}[/]",
         )
     return table
 
 
 def _table(first: str, *others: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column(first, overflow="fold", vertical="bottom")
     for heading in others:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def _words(setting: Setting) -> list[str]:
     """What names a setting; the default lowering goes without saying."""
-    height, width = setting.input_size
-    lowering = [] if setting.lowering == "fast" else [setting.lowering]
-    return [f"{height}x{width}", setting.precision, *lowering]
+    size = "x".join(map(str, setting.input_size)) if setting.input_size else None
+    lowering = None if setting.lowering == "fast" else setting.lowering
+    threads = f"{setting.threads} thread{'' if setting.threads == 1 else 's'}"
+    return [word for word in (setting.engine, size, setting.precision, lowering, threads) if word]
 
 
-def _shared(models: Sequence[Model]) -> list[str]:
-    """The words that the settings of all `models` have in common."""
-    first, *others = (_words(Setting.of(model)) for model in models)
-    return [word for word in first if all(word in words for words in others)]
+def _number(value: float | None, digits: int, scale: float = 1) -> str:
+    return MISSING if value is None else f"{value * scale:.{digits}f}"
 
 
-def _number(value: float | None, digits: int) -> str:
-    return MISSING if value is None else f"{value:.{digits}f}"
+def _interval(estimate: Estimate | None, digits: int) -> str:
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return MISSING
+    return f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
 
 
-def _labels(models: Sequence[Model]) -> list[str]:
-    """Short names of `models`: without what they all share, which the title says."""
-    shared = _shared(models)
-    labels = [
-        "-".join([_network(model), *(w for w in _words(Setting.of(model)) if w not in shared)])
-        for model in models
-    ]
-    return [
-        model.path if labels.count(label) > 1 else label
-        for model, label in zip(models, labels, strict=True)
-    ]
-
-
-def _network(model: Model) -> str:
-    options = model.options
-    groups = "" if options.groups is None else f"-g{options.groups}"
-    scale = "" if options.scale is None else f"-x{options.scale}"
-    return f"{options.network}{groups}{scale}"
-
-
-def _machine(device: str, machine: Environment) -> Iterator[str]:
-    """What was measured on; a reading that the system does not give is called missing."""
+def _machine(results: Results) -> Iterator[str]:
+    """What was measured on."""
+    machine = results.environment
     memory = machine.total_memory_bytes
-    temperature = machine.temperature_c
-    load = machine.load_average
     yield (
-        f"{device}: {machine.board or machine.processor or 'unknown processor'}, "
+        f"{results.target.board}: {machine.board or machine.processor or 'unknown processor'}, "
         f"{machine.cores or 'unknown number of'} cores, {machine.architecture}, "
         f"{f'{memory / 1e9:.1f} GB' if memory else 'memory size missing'}"
     )
-    yield (
-        f"governor {machine.governor or 'missing'}, "
-        f"temperature {'missing' if temperature is None else f'{temperature:.0f} C'}, "
-        f"load {'missing' if load is None else f'{load[0]:.2f}'}"
-    )
 
 
-def _notes(results: Results, paper: Paper) -> Iterator[str]:
-    yield "latency: median over rounds of a round's median; spread: median absolute"
-    yield "deviation of the rounds' medians; load, memory: in a process with no other model"
-    yield "AlexNet / it: AlexNet's time by the model's, median of the ratios within rounds"
+def _legend(results: Results, paper: Paper) -> Iterator[str]:
+    skipped = [model for model in results.models if model.skipped]
+    yield from (f"not measured: {model.skipped}" for model in skipped)
+    yield "latency: mean over processes of each one's median, with half its 95% interval;"
+    yield "cold: straight after another model; load, RAM: in a process with no other model;"
+    yield "peak: of a matrix multiplication on this processor"
     yield f"paper: {paper.table.place}, measured on a {paper.table.device}"
-    if results.environment.architecture not in _ARM:
-        architecture = results.environment.architecture
-        yield f"this is no ARM processor but {architecture}: the paper's ratios need not hold"
-    if any(model.options.weights == "random" for model in results.models):
-        yield "weights are random: the times are right, what it recognises means nothing"

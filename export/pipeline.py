@@ -215,7 +215,7 @@ def _footprint(path: Path) -> Footprint:
 
     That process checks the manifest, the hash and one image's logits by itself.
     """
-    spec = Spec(artifacts=(str(path),), rounds=0, warm_up=0)
+    spec = Spec(artifacts=(str(path),), rounds=0)
     worker = subprocess.run(
         [sys.executable, "-m", "shufflenet_deploy.runtime"],
         input=msgspec.json.encode(spec),
@@ -228,7 +228,14 @@ def _footprint(path: Path) -> Footprint:
             f"{path.name} does not run in a process of its own "
             f"(exit {worker.returncode}): {reason.removeprefix('error: ')}"
         )
-    (model,) = msgspec.json.decode(worker.stdout, type=Answer).models
+    answer = msgspec.json.decode(worker.stdout, type=Answer)
+    if answer.skipped:
+        raise ExportError(
+            f"{path.name} cannot be tried: it needs about "
+            f"{answer.skipped[0].needed_bytes / 1e6:.0f} MB of memory where "
+            f"{answer.skipped[0].available_bytes / 1e6:.0f} MB are available; stop what else runs"
+        )
+    (model,) = answer.models
     return Footprint(load_time_ms=model.load_ns / 1e6, peak_memory_bytes=model.peak_memory_bytes)
 
 

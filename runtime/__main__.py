@@ -18,8 +18,10 @@ from typing import NoReturn
 import msgspec
 
 from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.environment import read_environment
+from shufflenet_deploy.runtime.processor import limit_pools, pin
 from shufflenet_deploy.runtime.spec import Answer, Progress, Spec
-from shufflenet_deploy.runtime.worker import carry_out
+from shufflenet_deploy.runtime.state import StateReader
 
 
 def main() -> None:
@@ -34,13 +36,35 @@ def main() -> None:
     # but this signal is how the host ends a block early and gets what was measured.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        _write(carry_out(_read_spec(source), time.perf_counter_ns, _report))
+        _write(_carry_out(_read_spec(source)))
     except InferenceError as error:
         _fail(2 if error.usage else 1, str(error))
     except KeyboardInterrupt:
         _fail(1, "interrupted before anything was measured")
     except OSError as error:
         _fail(1, f"{error.filename or 'input or output'}: {error.strerror}")
+
+
+def _carry_out(spec: Spec) -> Answer:
+    state = StateReader(time.perf_counter_ns).read
+    limit_pools(spec.threads)
+    cores = pin(spec.cores)
+    # Only now, since these import numpy, which starts its threads, as many as it was told.
+    from shufflenet_deploy.runtime.canary import canary
+    from shufflenet_deploy.runtime.instruments import Instruments
+    from shufflenet_deploy.runtime.peak import peak_multiply_adds_per_second
+    from shufflenet_deploy.runtime.worker import carry_out
+
+    instruments = Instruments(
+        clock=time.perf_counter_ns,
+        sleep=time.sleep,
+        environment=read_environment,
+        state=state,
+        canary=lambda: canary(time.perf_counter_ns),
+        peak=lambda: peak_multiply_adds_per_second(time.perf_counter_ns),
+        report=_report,
+    )
+    return carry_out(spec, cores, instruments)
 
 
 def _read_spec(source: str) -> Spec:

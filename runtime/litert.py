@@ -6,9 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.inputs import Input
 
 # tflite-runtime is what LiteRT was called before. Its last release (2.14.0) does not delegate
 # int8 networks to XNNPACK, which makes them some fifty times slower, so it comes second.
@@ -37,9 +39,13 @@ class LiteRTSession:
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise InferenceError(f"{self.engine} does not load {path}: {reason}") from None
-        self._input = self._interpreter.get_input_details()[0]["index"]
+        details = self._interpreter.get_input_details()
+        if not details:
+            raise InferenceError(f"{path} has no input")
+        self.inputs = tuple(map(_described, details))
+        self._input = details[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
-        self._shape = tuple(self._interpreter.get_input_details()[0]["shape"])
+        self._shape = tuple(details[0]["shape"])
 
     @property
     def delegate_partitions(self) -> int | None:
@@ -60,3 +66,8 @@ class LiteRTSession:
         self._interpreter.invoke()
         logits: NDArray[Any] = self._interpreter.get_tensor(self._output)
         return logits
+
+
+def _described(tensor: dict[str, Any]) -> Input:
+    sizes = (None if size < 0 else int(size) for size in tensor["shape_signature"])
+    return Input(tensor["name"], tuple(sizes), np.dtype(tensor["dtype"]).name)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.inputs import Input
 
 
 class Session(Protocol):
@@ -28,6 +29,10 @@ class Session(Protocol):
     @property
     def delegate_partitions(self) -> int | None:
         """Pieces that LiteRT's XNNPACK delegate runs; None for an engine without delegates."""
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What the model takes: at least one."""
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Images (N, ...) in the model's own layout -> logits (N, classes), for any N."""

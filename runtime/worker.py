@@ -1,179 +1,193 @@
-"""Carry out a `Spec` on this machine: load, check, warm up, then rounds of bursts.
+"""Carry out a `Spec` on this machine: load, check, cool down, warm up, then rounds of bursts.
 
-Why bursts: models that run one after another, each in one long block, see a machine that
-drifts, and their ratio with it. Models that alternate at each run see each other's caches.
-Rounds of short bursts, in an order that is shuffled each time, see neither.
+The canary is timed straight before the first round and straight after the last, since what
+happened to the processor in between is what it is asked. Cooling down comes before warming up:
+a processor that has slept runs slowly at first, and it is the warm-up that ends this.
 """
 
 from __future__ import annotations
 
-import gc
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from shufflenet_deploy.runtime.cool_down import cool_down
+from shufflenet_deploy.runtime.instruments import Instruments, timed
+from shufflenet_deploy.runtime.loading import Loaded, load
+from shufflenet_deploy.runtime.profile import Profile
+from shufflenet_deploy.runtime.profiler import profile
+from shufflenet_deploy.runtime.rounds import rounds
+from shufflenet_deploy.runtime.spec import (
+    Answer,
+    Burst,
+    Canary,
+    ModelAnswer,
+    Progress,
+    Skipped,
+    Spec,
+    Stopped,
+)
+from shufflenet_deploy.runtime.state import State
+from shufflenet_deploy.runtime.warm_up import WarmedUp, warm_up
 
-from shufflenet_deploy.runtime import InferenceError
-from shufflenet_deploy.runtime.artifact import Artifact, Manifest
-from shufflenet_deploy.runtime.memory import peak_memory_bytes
-from shufflenet_deploy.runtime.preprocess import network_input
-from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
-from shufflenet_deploy.runtime.session import Session, opener_for
-from shufflenet_deploy.runtime.spec import Answer, Burst, ModelAnswer, Progress, Spec
-
-Clock = Callable[[], int]
-"""Nanoseconds, never going back."""
-Run = Callable[[], object]
-Report = Callable[[Progress], None]
+PROBING_RUNS = 3
+"""Of each model where there are no rounds, from which the host foresees how long others take."""
+_BETWEEN_STATES_NS = 10**9
+_COLD = WarmedUp(times_ns=(), stable=False)
 
 
 @dataclass
-class _Loaded:
-    """A model that is ready to be timed, and what loading it cost."""
+class _Model:
+    """A model and what was measured of it."""
 
-    artifact: Artifact
-    session: Session
-    images: NDArray[Any]
-    load_ns: int
-    first_run_ns: int
-    difference: float
-    peak_memory_bytes: int | None
+    loaded: Loaded
+    warmed_up: WarmedUp = _COLD
     bursts: list[Burst] = field(default_factory=list)
 
-    def run(self) -> object:
-        return self.session.run(self.images)
-
     def answer(self) -> ModelAnswer:
+        session = self.loaded.session
         return ModelAnswer(
-            artifact=str(self.artifact.path),
-            sha256=self.artifact.manifest.sha256,
-            engine=self.session.engine,
-            engine_version=self.session.engine_version,
-            delegate_partitions=self.session.delegate_partitions,
-            load_ns=self.load_ns,
-            first_run_ns=self.first_run_ns,
-            difference=self.difference,
-            peak_memory_bytes=self.peak_memory_bytes,
+            artifact=str(self.loaded.path),
+            sha256=self.loaded.sha256,
+            engine=session.engine,
+            engine_version=session.engine_version,
+            delegate_partitions=session.delegate_partitions,
+            load_ns=self.loaded.load_ns,
+            first_run_ns=self.loaded.first_run_ns,
+            difference=self.loaded.difference,
+            peak_memory_bytes=self.loaded.peak_memory_bytes,
+            warm_up_ns=self.warmed_up.times_ns,
+            stable=self.warmed_up.stable,
             bursts=tuple(self.bursts),
         )
 
 
-def carry_out(spec: Spec, clock: Clock, report: Report) -> Answer:
-    """Measure what `spec` asks for.
+def carry_out(spec: Spec, cores: tuple[int, ...] | None, instruments: Instruments) -> Answer:
+    """Measure what `spec` asks for, in a process that is allowed `cores`.
 
     A KeyboardInterrupt after the models are loaded ends the block early, with what is there.
-    Raises `InferenceError` for an artifact that is not what its manifest says, that no engine
-    runs, or that computes something else here than where it was exported.
+    Raises `InferenceError` as `load` does.
     """
-    models: list[_Loaded] = []
-    for index, path in enumerate(spec.artifacts):
-        report(Progress(stage="load", done=index, total=len(spec.artifacts)))
-        models.append(_load(Path(path), spec.threads, clock))
-    interrupted = False
-    try:
-        runs = [model.run for model in models]
-        _warm_up(runs, spec.warm_up, report)
-        for model, burst in rounds(runs, spec, clock, report):
-            models[model].bursts.append(burst)
-    except KeyboardInterrupt:
-        interrupted = True
+    environment, first = instruments.environment(), instruments.state()
+    # Before any model: the threads of its engine would take part.
+    peak = instruments.peak() if spec.peak else None
+    models, skipped = _load(spec, instruments)
+    block = _Block(spec, models, instruments, first)
+    block.measure()
     return Answer(
         threads=spec.threads,
-        interrupted=interrupted,
+        cores=cores,
+        stopped=block.stopped,
+        environment=environment,
+        states=tuple(block.states),
+        canary=block.canary(),
+        peak_multiply_adds_per_second=peak,
+        skipped=tuple(skipped),
         models=tuple(model.answer() for model in models),
+        profiles=tuple(_profiles(spec, models, instruments)),
     )
 
 
-def rounds(
-    runs: Sequence[Run], spec: Spec, clock: Clock, report: Report
-) -> Iterator[tuple[int, Burst]]:
-    """Yield (index of the model, its burst) as they are measured, `spec.rounds` times each.
-
-    The garbage collector rests meanwhile, as in timeit: its pauses are not the model's.
-    """
-    order = list(range(len(runs)))
-    shuffle = random.Random(spec.seed).shuffle
-    collecting = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        for number in range(spec.rounds):
-            report(Progress(stage="round", done=number, total=spec.rounds))
-            shuffle(order)
-            for position, model in enumerate(order):
-                yield model, _burst(runs[model], number, position, spec, clock)
-        report(Progress(stage="round", done=spec.rounds, total=spec.rounds))
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _burst(run: Run, number: int, position: int, spec: Spec, clock: Clock) -> Burst:
-    cold_ns = _time(run, clock) if spec.untimed else None
-    for _ in range(spec.untimed - 1):
-        run()
-    samples = tuple(_time(run, clock) for _ in range(spec.timed))
-    return Burst(round=number, position=position, cold_ns=cold_ns, samples_ns=samples)
-
-
-def _time(run: Run, clock: Clock) -> int:
-    start = clock()
-    run()
-    return clock() - start
-
-
-def _warm_up(runs: Sequence[Run], times: int, report: Report) -> None:
-    for index, run in enumerate(runs):
-        report(Progress(stage="warm up", done=index, total=len(runs)))
-        for _ in range(times):
-            run()
-
-
-def _load(path: Path, threads: int, clock: Clock) -> _Loaded:
-    artifact = Artifact.open(path)
-    manifest = artifact.manifest
-    check = manifest.self_check
-    images = network_input(seeded_pixels(1, manifest.options.input_size, check.seed), manifest)
-    opener = opener_for(path)  # imports the engine, which is not part of loading a model
-    start = clock()
-    session = opener(path, threads)
-    loaded = clock()
-    try:
-        logits = session.run(images)
-    except Exception as error:  # noqa: BLE001 - engines' exceptions share no other base
-        raise InferenceError(f"{path} does not run on {session.engine}: {error}") from None
-    ran = clock()
-    return _Loaded(
-        artifact=artifact,
-        session=session,
-        images=images,
-        load_ns=loaded - start,
-        first_run_ns=ran - loaded,
-        difference=self_check(manifest, logits),
-        peak_memory_bytes=peak_memory_bytes(),
-    )
-
-
-def self_check(manifest: Manifest, logits: Floats) -> float:
-    """The difference of `logits` (1, classes) from the manifest's, as `SelfCheck` defines it.
-
-    Raises `InferenceError` where it is beyond the manifest's tolerance.
-    """
-    check = manifest.self_check
-    if logits.shape != (1, len(check.logits)):
-        raise InferenceError(
-            f"{manifest.file_name} answers {logits.shape} where its manifest has "
-            f"{len(check.logits)} logits: export the network again"
+def _profiles(spec: Spec, models: list[_Model], instruments: Instruments) -> Iterator[Profile]:
+    if not spec.profile_runs:
+        return
+    for index, model in enumerate(models):
+        instruments.report(Progress(stage="profile", done=index, total=len(models)))
+        loaded = model.loaded
+        yield profile(
+            loaded.path, spec.threads, spec.profile_runs, loaded.images, instruments.clock
         )
-    difference = float(np.abs(logits[0] - np.asarray(check.logits)).max() / check.deviation)
-    if not difference <= check.tolerance:  # so written, a NaN fails too
-        raise InferenceError(
-            f"{manifest.file_name} computes something else here than where it was exported: its "
-            f"logits differ by {difference:.1e}, allowed is {check.tolerance:.0e}; "
-            "a time of it would mean nothing"
+
+
+def _load(spec: Spec, instruments: Instruments) -> tuple[list[_Model], list[Skipped]]:
+    models, skipped = [], []
+    for index, path in enumerate(spec.artifacts):
+        instruments.report(Progress(stage="load", done=index, total=len(spec.artifacts)))
+        found = load(
+            Path(path),
+            spec.threads,
+            instruments.clock,
+            lambda: instruments.state().available_memory_bytes,
         )
-    return difference
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        else:
+            models.append(_Model(found))
+    return models, skipped
+
+
+class _Block:
+    """The measurement of models that are loaded, which may be interrupted at any point."""
+
+    def __init__(
+        self, spec: Spec, models: list[_Model], instruments: Instruments, first: State
+    ) -> None:
+        self._spec = spec
+        self._models = models
+        self._instruments = instruments
+        self._last_state_ns = instruments.clock()
+        self._start_ns: tuple[int, ...] = ()
+        self._end_ns: tuple[int, ...] = ()
+        self.states = [first]
+        self.stopped: Stopped = "rounds"
+
+    def measure(self) -> None:
+        """Do all that the spec asks for, up to the last state and canary."""
+        try:
+            self._measure()
+            self._finish()
+        except KeyboardInterrupt:
+            self.stopped = "interrupted"
+            self._finish()
+
+    def canary(self) -> Canary | None:
+        """The canary's times; None where no rounds were begun or none was asked for."""
+        if not self._start_ns:
+            return None
+        return Canary(start_ns=self._start_ns, end_ns=self._end_ns)
+
+    def _measure(self) -> None:
+        if not self._models:
+            return
+        if not self._spec.rounds:
+            self._warm_up()
+            return
+        if self._spec.cool_down:
+            cool_down(self._spec.cool_down, self._instruments)
+        self._warm_up()
+        if self._spec.canary:
+            self._start_ns = self._canary()
+        runs = [model.loaded.run for model in self._models]
+        for index, burst in rounds(runs, self._spec, self._instruments, self._between_rounds):
+            self._models[index].bursts.append(burst)
+        if len(self._models[0].bursts) < self._spec.rounds:
+            self.stopped = "seconds"
+
+    def _finish(self) -> None:
+        self.states.append(self._instruments.state())
+        if self._start_ns:
+            self._end_ns = self._canary()
+
+    def _warm_up(self) -> None:
+        clock = self._instruments.clock
+        for index, model in enumerate(self._models):
+            progress = Progress(stage="warm up", done=index, total=len(self._models))
+            self._instruments.report(progress)
+            run = model.loaded.run
+            if self._spec.rounds:
+                model.warmed_up = warm_up(run, clock, self._spec.warm_up)
+            else:
+                times = tuple(timed(run, clock) for _ in range(PROBING_RUNS))
+                model.warmed_up = WarmedUp(times, stable=False)
+
+    def _canary(self) -> tuple[int, ...]:
+        # A model's spinning threads would be timed along with it.
+        if self._spec.rest_seconds:
+            self._instruments.sleep(self._spec.rest_seconds)
+        return self._instruments.canary()
+
+    def _between_rounds(self) -> None:
+        now = self._instruments.clock()
+        if now - self._last_state_ns >= _BETWEEN_STATES_NS:
+            self._last_state_ns = now
+            self.states.append(self._instruments.state())

@@ -7,13 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices import Report
-from shufflenet_deploy.bench.environment import Environment, read_environment
-from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.spec import ANSWER_VERSION, Answer, Progress, Spec
 
 WORKER = (sys.executable, "-m", "shufflenet_deploy.runtime")
@@ -22,18 +21,12 @@ WORKER = (sys.executable, "-m", "shufflenet_deploy.runtime")
 class LocalDevice:
     """A `Device` that starts `worker`, a command that reads a spec and writes an answer."""
 
-    kind = "local"
-
     def __init__(self, worker: Sequence[str] = WORKER) -> None:
         self._worker = worker
 
-    def put(self, artifact: Artifact) -> str:
+    def put(self, path: Path) -> str:
         """See `Device.put`: it is here already."""
-        return str(artifact.path.resolve())
-
-    def environment(self) -> Environment:
-        """See `Device.environment`."""
-        return read_environment()
+        return str(path.resolve())
 
     def run(self, spec: Spec, report: Report) -> Answer:
         """See `Device.run`."""
@@ -56,7 +49,7 @@ class LocalDevice:
             raise _failure(process.returncode, remark)
         decoded = _decode(answer)
         # Ctrl-C may have come too late for the worker; who pressed it wants an end all the same.
-        return msgspec.structs.replace(decoded, interrupted=decoded.interrupted or interrupted)
+        return msgspec.structs.replace(decoded, stopped="interrupted") if interrupted else decoded
 
 
 def _follow(process: subprocess.Popen[bytes], report: Report) -> tuple[bool, str]:

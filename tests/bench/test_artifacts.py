@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.artifacts import open_named, provide
+from shufflenet_deploy.bench.artifacts import Subject, open_named, open_subjects, provide
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact, Options, manifest_path
 
@@ -88,6 +89,51 @@ def test_a_named_artifact_must_be_whole(
     with pytest.raises(InferenceError, match="no artifact") as caught:
         open_named([folder / "none.onnx"])
     assert caught.value.usage
+
+
+def test_a_file_of_another_tool_is_a_subject_without_a_manifest(
+    folder: Path, half: Options, write_artifact: WriteArtifact
+) -> None:
+    ours = write_artifact(folder, half)
+    foreign = folder / "net.tflite"
+    foreign.write_bytes(b"of another tool")
+    assert open_subjects([foreign, ours.path]) == [
+        Subject(foreign, hashlib.sha256(b"of another tool").hexdigest(), None),
+        Subject(ours.path, ours.manifest.sha256, ours.manifest),
+    ]
+    assert [one.format for one in open_subjects([foreign, ours.path])] == ["tflite", "onnx"]
+
+
+def test_a_copy_without_its_manifest_is_the_same_file(
+    folder: Path, half: Options, write_artifact: WriteArtifact
+) -> None:
+    path = write_artifact(folder, half).path
+    copy = folder / "copy.onnx"
+    copy.write_bytes(path.read_bytes())
+    with pytest.raises(BenchError, match=r"copy\.onnx is the same artifact as .*x0\.5"):
+        open_subjects([path, copy])
+
+
+def test_what_no_engine_runs_is_wrong_usage(folder: Path) -> None:
+    for name in ("results.json", "net.pt", "net"):
+        (folder / name).write_bytes(b"something")
+        with pytest.raises(
+            BenchError, match=r"is no model: \.onnx and \.tflite files are"
+        ) as caught:
+            open_subjects([folder / name])
+        assert caught.value.usage
+
+
+def test_a_subject_must_be_there_and_what_its_manifest_says(
+    folder: Path, half: Options, write_artifact: WriteArtifact
+) -> None:
+    with pytest.raises(InferenceError, match="no artifact") as caught:
+        open_subjects([folder / "none.onnx"])
+    assert caught.value.usage
+    path = write_artifact(folder, half).path
+    path.write_bytes(b"replaced")
+    with pytest.raises(InferenceError, match="cut off or replaced"):
+        open_subjects([path])
 
 
 def test_what_is_there_is_not_exported(

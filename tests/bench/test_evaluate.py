@@ -188,6 +188,7 @@ class FakeSession:
     engine = "fake"
     engine_version = "1"
     delegate_partitions = None
+    inputs = ()
 
     def __init__(self) -> None:
         self.now_ns = 0

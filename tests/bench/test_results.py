@@ -7,24 +7,23 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.results import (
+    Checked,
+    CheckedModel,
     Model,
-    Parameters,
     Results,
     check_writable,
     read,
     write,
 )
-from shufflenet_deploy.runtime.spec import Spec
 
 
 @pytest.fixture
 def results(make_model: Callable[..., Model], make_results: Callable[..., Results]) -> Results:
-    return make_results(
-        make_model("shufflenet-v1", 0.5, {0: [10, 11, 12], 1: [9, 9, 9]}), make_model("alexnet")
-    )
+    return make_results(make_model("shufflenet-v1", 0.5), make_model("alexnet"))
 
 
 def test_what_is_written_is_read(tmp_path: Path, results: Results) -> None:
@@ -33,11 +32,29 @@ def test_what_is_written_is_read(tmp_path: Path, results: Results) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
-def test_parameters_are_a_spec_without_artifacts() -> None:
-    assert Parameters().spec("a") == Spec(artifacts=("a",))
-    assert Parameters(rounds=3, threads=2).spec("a", "b") == Spec(
-        artifacts=("a", "b"), rounds=3, threads=2
-    )
+def test_numbers_of_threads_stay_numbers(tmp_path: Path, results: Results) -> None:
+    # JSON has only text as keys.
+    peaked = replace(results, peak_multiply_adds_per_second={1: 1e9, 4: 3.5e9})
+    write(tmp_path / "results.json", peaked)
+    assert read(tmp_path / "results.json") == peaked
+
+
+def test_checks_and_times_are_told_apart(tmp_path: Path, results: Results) -> None:
+    (block,) = results.blocks
+    models = (CheckedModel(member=0, difference=None), CheckedModel(member=1, difference=0.0))
+    check = Checked(block=block.id, process=0, models=models)
+    mixed = replace(results, runs=(check, *results.runs))
+    write(tmp_path / "results.json", mixed)
+    assert read(tmp_path / "results.json").runs == mixed.runs
+
+
+def test_a_check_that_holds_a_time_is_no_results(tmp_path: Path, results: Results) -> None:
+    document = msgspec.json.decode(msgspec.json.encode(results))
+    document["runs"][0]["type"] = "checked"
+    path = tmp_path / "results.json"
+    path.write_bytes(msgspec.json.encode(document))
+    with pytest.raises(BenchError, match="holds no results"):
+        read(path)
 
 
 def test_missing_results_are_wrong_usage(tmp_path: Path) -> None:
@@ -50,7 +67,7 @@ def test_results_of_another_version_are_refused(tmp_path: Path, results: Results
     path = tmp_path / "results.json"
     document = msgspec.json.decode(msgspec.json.encode(results))
     path.write_bytes(msgspec.json.encode(document | {"version": 99, "new": 1}))
-    with pytest.raises(BenchError, match="version 99 and this is a reader of version 1"):
+    with pytest.raises(BenchError, match="version 99 and this is a reader of version 2"):
         read(path)
 
 
@@ -59,7 +76,7 @@ def test_broken_results_are_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "broken.json"
-    whole = b'{"version":1,"created":"2026-01-02","device":"local","models":[{"name":"a"}]}'
+    whole = b'{"version":2,"created":"2026-01-02","suite":null,"models":[{"name":"a"}]}'
     cut = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:cut] + data.draw(st.binary(max_size=8)))
     with pytest.raises(BenchError) as caught:

@@ -12,10 +12,13 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
-from shufflenet_deploy.export import ExportError, pipeline
+from generated_graphs import Building, classified
+from shufflenet_deploy.export import ExportError, pipeline, quantize_tflite, to_tflite
 from shufflenet_deploy.export.capture import capture
 from shufflenet_deploy.export.formats import FORMATS
+from shufflenet_deploy.export.graph import ChannelScale, Convolution, GlobalMean, Sigmoid
 from shufflenet_deploy.export.quantize_onnx import _chunk
+from shufflenet_deploy.export.reference import interpret
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.verify import LEAST_SQNR_DB, Reference, quantised_sqnr_db, sqnr_db
 from shufflenet_deploy.models import NETWORKS, build, checkpoint
@@ -111,6 +114,49 @@ def test_every_int8_variant_is_one_partition(
     path = tmp_path / options.file_name
     path.write_bytes(FORMATS["tflite"].emit(graph, options, inputs).data)
     assert open_session(path).delegate_partitions == 1
+
+
+def test_a_sigmoid_has_all_of_its_256_steps(tmp_path: Path) -> None:
+    """And what is multiplied by it stays int8, in both formats."""
+    asked: dict[str, Any] = {"network": "shufflenet-v1-se", "scale": 0.25, "target": "x86-64"}
+    onnx_, tflite = _export(tmp_path, precisions=("int8",), **asked)
+    for artifact in (onnx_, tflite):
+        quantisation = artifact.manifest.quantisation
+        assert quantisation is not None
+        assert quantisation.sqnr_db > 10
+    (subgraph,) = schema.ModelT.InitFromPackedBuf(tflite.path.read_bytes()).subgraphs
+    outputs = [tensor for tensor in subgraph.tensors if tensor.name.startswith(b"sigmoid")]
+    assert len(outputs) == 16
+    for tensor in outputs:
+        assert tensor.type == schema.TensorType.INT8
+        assert (list(tensor.quantization.scale), list(tensor.quantization.zeroPoint)) == (
+            [1 / 256],
+            [-128],
+        )
+    nodes = onnx.load(onnx_.path).graph.node
+    quantised = {name for n in nodes if n.op_type == "DequantizeLinear" for name in n.output}
+    for node in nodes:
+        if node.op_type in ("Sigmoid", "Mul", "GlobalAveragePool"):
+            assert quantised.issuperset(node.input)
+
+
+def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path: Path) -> None:
+    building = Building((4, 8, 8), np.random.default_rng(0))
+    source = building.convolution(4, relu=True)
+    building.add(GlobalMean(keeps_map=True))
+    weight = np.full((1, 4, 1, 1), -1.0)
+    building.add(Convolution(weight, np.array([-1.0]), relu=True))
+    building.convolution(4)
+    building.add(ChannelScale(), source, building.add(Sigmoid()))
+    graph = classified(building.graph())
+    inputs = [seeded_images(1, (8, 8), seed)[..., [0, 1, 2, 0]] for seed in (0, 1)]
+    float_ = to_tflite.emit(graph, to_quantise=True)
+    path = tmp_path / "dead.tflite"
+    path.write_bytes(quantize_tflite.quantize(float_, graph, inputs, "float32"))
+    session = open_session(path)
+    assert session.delegate_partitions == 1
+    wanted = interpret(graph, inputs[0].transpose(0, 3, 1, 2))
+    assert sqnr_db(wanted.astype(np.float32), session.run(inputs[0])) > 20
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4, 8])
@@ -210,6 +256,7 @@ def test_a_quantisation_that_failed_is_refused() -> None:
         engine = "test"
         engine_version = "0"
         delegate_partitions = None
+        inputs = ()
 
         def run(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return np.zeros_like(logits[:1])

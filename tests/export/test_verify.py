@@ -142,6 +142,7 @@ class _Constant:
     engine = "test"
     engine_version = "0"
     delegate_partitions = None
+    inputs = ()
 
     def __init__(self, logits: NDArray[np.float32]) -> None:
         self._logits = logits

@@ -87,7 +87,7 @@ def test_the_wheel_holds_the_four_folders_and_nothing_else(wheel: Path) -> None:
         Path("shufflenet_deploy", path.relative_to(_ROOT))
         for folder in _FOLDERS
         for path in (_ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".toml")
+        if path.is_file() and "__pycache__" not in path.parts
     }
 
 
@@ -123,9 +123,10 @@ def test_a_device_reads_manifests(device: Environment, artifact: Path) -> None:
     assert int(printed.stdout) == read_manifest(manifest_path(artifact)).multiply_adds
 
 
-@pytest.mark.parametrize("command", ["export", "bench"])
-def test_every_command_has_its_help_on_a_device(device: Environment, command: str) -> None:
-    shown = device.run("-m", f"shufflenet_deploy.{command}", "--help")
+@pytest.mark.parametrize("words", [["export"], ["bench", "run"]], ids=" ".join)
+def test_every_command_has_its_help_on_a_device(device: Environment, words: list[str]) -> None:
+    package, *command = words
+    shown = device.run("-m", f"shufflenet_deploy.{package}", *command, "--help")
     assert shown.returncode == 0, shown.stderr.decode()
     assert b"--out" in shown.stdout
     assert shown.stderr == b""
@@ -184,6 +185,7 @@ def test_tflite_runtime_measures_where_it_alone_is_installed(
     (model,) = msgspec.json.decode(worker.stdout, type=Answer).models
     assert (model.engine, model.engine_version) == ("tflite-runtime", "2.14.0")
     assert model.delegate_partitions == 1
+    assert model.difference is not None
     assert model.difference <= read_manifest(manifest_path(path)).self_check.tolerance
     assert len(model.bursts) == 2
 

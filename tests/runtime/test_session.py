@@ -53,6 +53,16 @@ def test_a_session_says_what_runs_it(artifact: Path) -> None:
     assert session.delegate_partitions == (1 if engine == "litert" else None)
 
 
+def test_a_session_describes_its_input(artifact: Path) -> None:
+    manifest = Artifact.open(artifact).manifest
+    (described,) = open_session(artifact).inputs
+    assert described.dtype == manifest.input.dtype == "float32"
+    assert described.shape[1:] == manifest.input.shape[1:]
+    assert not isinstance(described.shape[0], int)  # the batch is free
+    if artifact.suffix == ".onnx":
+        assert described.name == manifest.input.name
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in /proc")
 def test_a_session_has_the_threads_it_was_given(artifact: Path) -> None:
     """Counted in fresh processes, since engines keep threads of earlier sessions."""

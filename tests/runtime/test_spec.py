@@ -11,25 +11,49 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fake_machine import ENVIRONMENT
 from shufflenet_deploy.runtime import MAX_THREADS
-from shufflenet_deploy.runtime.spec import Answer, Burst, ModelAnswer, Spec
+from shufflenet_deploy.runtime.spec import (
+    Answer,
+    Burst,
+    Canary,
+    CoolDown,
+    ModelAnswer,
+    Skipped,
+    Spec,
+    WarmUp,
+)
+from shufflenet_deploy.runtime.state import State
 
 Work = Callable[..., subprocess.CompletedProcess[str]]
 
 _count = st.integers(0, 2**62)
+_seconds = st.floats(0, 1e6)
+_numbers = st.floats(allow_nan=False, allow_infinity=False)
+_times = st.lists(_count, max_size=3).map(tuple)
 
 _specs = st.builds(
     Spec,
-    artifacts=st.lists(st.text(), min_size=1).map(tuple),
+    artifacts=st.lists(st.text()).map(tuple),
     rounds=_count,
+    least_rounds=_count,
+    seconds=st.none() | _seconds,
     threads=st.integers(1, MAX_THREADS),
-    warm_up=_count,
+    cores=st.lists(_count, max_size=3).map(tuple),
+    warm_up=st.builds(WarmUp, least=_count, most=_count, seconds=_seconds),
     untimed=_count,
     timed=st.integers(1, 2**62),
+    rest_seconds=_seconds,
+    cool_down=st.none()
+    | st.builds(
+        CoolDown, temperature_c=st.none() | _numbers, canary_ns=st.none() | _count, seconds=_seconds
+    ),
+    canary=st.booleans(),
+    peak=st.booleans(),
     seed=st.integers(-(2**62), 2**62),
 )
 
-_answers = st.builds(
+_models = st.builds(
     ModelAnswer,
     artifact=st.text(),
     sha256=st.text(),
@@ -38,18 +62,45 @@ _answers = st.builds(
     delegate_partitions=st.none() | _count,
     load_ns=_count,
     first_run_ns=_count,
-    difference=st.floats(0, 1),
+    difference=st.none() | st.floats(0, 1),
     peak_memory_bytes=st.none() | _count,
+    warm_up_ns=_times,
+    stable=st.booleans(),
     bursts=st.lists(
         st.builds(
-            Burst,
-            round=_count,
-            position=_count,
-            cold_ns=st.none() | _count,
-            samples_ns=st.lists(_count, max_size=3).map(tuple),
+            Burst, round=_count, position=_count, cold_ns=st.none() | _count, samples_ns=_times
         ),
         max_size=3,
     ).map(tuple),
+)
+
+_states = st.builds(
+    State,
+    seconds=_seconds,
+    governors=st.dictionaries(_count, st.text(), max_size=3),
+    frequencies_mhz=st.dictionaries(_count, _numbers, max_size=3),
+    temperatures_c=st.dictionaries(st.text(), _numbers, max_size=3),
+    throttled=st.none() | _count,
+    load_average=st.none() | st.tuples(_numbers, _numbers, _numbers),
+    available_memory_bytes=st.none() | _count,
+    busy_seconds=st.none() | _seconds,
+    own_seconds=_seconds,
+)
+
+_answers = st.builds(
+    Answer,
+    threads=_count,
+    cores=st.none() | st.lists(_count, max_size=3).map(tuple),
+    stopped=st.sampled_from(["rounds", "seconds", "interrupted"]),
+    environment=st.just(ENVIRONMENT),
+    states=st.lists(_states, max_size=2).map(tuple),
+    canary=st.none() | st.builds(Canary, start_ns=_times, end_ns=_times),
+    peak_multiply_adds_per_second=st.none() | _numbers,
+    skipped=st.lists(
+        st.builds(Skipped, artifact=st.text(), needed_bytes=_count, available_bytes=_count),
+        max_size=2,
+    ).map(tuple),
+    models=st.lists(_models, max_size=2).map(tuple),
 )
 
 
@@ -58,10 +109,13 @@ def test_a_spec_reads_back_as_it_was_written(spec: Spec) -> None:
     assert msgspec.json.decode(msgspec.json.encode(spec), type=Spec) == spec
 
 
-@given(model=_answers)
-def test_an_answer_reads_back_as_it_was_written(model: ModelAnswer) -> None:
-    answer = Answer(threads=1, interrupted=False, models=(model,))
+@given(answer=_answers)
+def test_an_answer_reads_back_as_it_was_written(answer: Answer) -> None:
     assert msgspec.json.decode(msgspec.json.encode(answer), type=Answer) == answer
+
+
+def test_nothing_needs_to_be_asked() -> None:
+    assert msgspec.json.decode(b"{}", type=Spec) == Spec()
 
 
 _WRONG = {
@@ -70,8 +124,6 @@ _WRONG = {
     "no object": (b"[1]", "Expected `object`, got `array`"),
     "no UTF-8": (b'{"artifacts": ["\xff"]}', "can't decode byte 0xff"),
     "cut off": (b'{"artifacts": ["x.onnx"', "truncated"),
-    "no artifacts": (b'{"rounds": 1}', "missing required field `artifacts`"),
-    "empty artifacts": (b'{"artifacts": []}', "length >= 1 - at `$.artifacts`"),
     "unknown field": (b'{"artifacts": ["x.onnx"], "thread": 2}', "unknown field `thread`"),
     "a string for a list": (b'{"artifacts": "x.onnx"}', "got `str` - at `$.artifacts`"),
     "half a round": (b'{"artifacts": ["x.onnx"], "rounds": 1.5}', "got `float` - at `$.rounds`"),
@@ -81,6 +133,12 @@ _WRONG = {
         b'{"artifacts": ["x.onnx"], "threads": %d}' % (MAX_THREADS + 1),
         f"<= {MAX_THREADS} - at `$.threads`",
     ),
+    "no core": (b'{"cores": [-1]}', ">= 0 - at `$.cores[0]`"),
+    "a negative rest": (b'{"rest_seconds": -0.1}', ">= 0.0 - at `$.rest_seconds`"),
+    "a rest for ever": (b'{"rest_seconds": 1e300}', "<= 1000000.0 - at `$.rest_seconds`"),
+    "beyond numbers": (b'{"seconds": 1e400}', "out of range - at `$.seconds`"),
+    "a warm-up of old": (b'{"warm_up": 20}', "Expected `object`, got `int` - at `$.warm_up`"),
+    "half a cool-down": (b'{"cool_down": {}}', "missing required field `temperature_c`"),
     "nothing timed": (b'{"artifacts": ["x.onnx"], "timed": 0}', ">= 1 - at `$.timed`"),
 }
 

@@ -4,20 +4,34 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.runtime.artifact import Artifact
-from shufflenet_deploy.runtime.spec import Progress, Spec
+from shufflenet_deploy.runtime.environment import read_environment
+from shufflenet_deploy.runtime.spec import Answer, Progress, Spec, WarmUp
 
 TINY = "shufflenet-v1-g3-x0.25-32x32-fp32"
 SPEC = Spec(artifacts=("none",))
 
 
 def scripted(script: str) -> LocalDevice:
-    """A device whose worker is `script`, in a real process."""
-    return LocalDevice((sys.executable, "-c", "import os, signal, sys, time\n" + script))
+    """A device whose worker is `script`, in a real process; ANSWER is one without models."""
+    answer = Answer(
+        threads=1,
+        cores=None,
+        stopped="rounds",
+        environment=read_environment(),
+        states=(),
+        canary=None,
+        peak_multiply_adds_per_second=None,
+        skipped=(),
+        models=(),
+    )
+    preface = f"import os, signal, sys, time\nANSWER = {msgspec.json.encode(answer).decode()!r}\n"
+    return LocalDevice((sys.executable, "-c", preface + script))
 
 
 def ignore(progress: Progress) -> None:
@@ -29,8 +43,8 @@ def test_a_real_worker_answers_and_reports(tiny_artifacts: Path, format_: str) -
     device = LocalDevice()
     artifact = Artifact.open(tiny_artifacts / f"{TINY}.{format_}")
     reports: list[Progress] = []
-    answer = device.run(Spec(artifacts=(device.put(artifact),), rounds=3), reports.append)
-    assert not answer.interrupted
+    answer = device.run(Spec(artifacts=(device.put(artifact.path),), rounds=3), reports.append)
+    assert answer.stopped == "rounds"
     assert [len(burst.samples_ns) for burst in answer.models[0].bursts] == [3, 3, 3]
     assert reports[0] == Progress(stage="load", done=0, total=1)
     assert reports[-1] == Progress(stage="round", done=3, total=3)
@@ -40,16 +54,14 @@ def test_put_gives_a_path_that_holds_in_any_folder(
     tiny_artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tiny_artifacts)
-    assert LocalDevice().put(Artifact.open(Path(f"{TINY}.onnx"))) == str(
-        tiny_artifacts.resolve() / f"{TINY}.onnx"
-    )
+    assert LocalDevice().put(Path(f"{TINY}.onnx")) == str(tiny_artifacts.resolve() / f"{TINY}.onnx")
 
 
 def test_an_answer_larger_than_any_pipe_arrives(tiny_artifacts: Path) -> None:
     spec = Spec(
         artifacts=(str(tiny_artifacts / f"{TINY}.tflite"),),
         rounds=200,
-        warm_up=0,
+        warm_up=WarmUp(least=0, most=0),
         untimed=0,
         timed=100,
     )
@@ -70,7 +82,7 @@ print("INFO: Created delegate", file=sys.stderr)
 print('{"stage":"load","done":0,"total":1}', file=sys.stderr)
 print('{"stage":7}', file=sys.stderr)
 os.write(2, b"\\xff\\xfe not text\\n")
-print('{"version":1,"threads":1,"interrupted":false,"models":[]}')
+print(ANSWER)
 """
     assert scripted(script).run(SPEC, reports.append).models == ()
     assert reports == [Progress(stage="load", done=0, total=1)]
@@ -97,8 +109,8 @@ def test_a_killed_worker_is_told_with_its_last_line() -> None:
         ("", "answer cannot be read"),
         ("print('{}')", "of another version of shufflenet-deploy"),
         ("print('[]')", "answer cannot be read"),
-        ("print('{\"version\":2}')", "of another version of shufflenet-deploy"),
-        ("print('{\"version\":1}')", "answer cannot be read: .*missing required field"),
+        ("print('{\"version\":1}')", "of another version of shufflenet-deploy"),
+        ("print('{\"version\":2}')", "answer cannot be read: .*missing required field"),
     ],
 )
 def test_other_ways_to_fail(script: str, message: str) -> None:
@@ -113,7 +125,7 @@ def test_ctrl_c_gets_the_answer_until_then(tiny_artifacts: Path) -> None:
 
     spec = Spec(artifacts=(str(tiny_artifacts / f"{TINY}.tflite"),), rounds=1_000_000)
     answer = LocalDevice().run(spec, press)
-    assert answer.interrupted
+    assert answer.stopped == "interrupted"
     assert 5 <= len(answer.models[0].bursts) < 1_000_000
 
 
@@ -136,9 +148,9 @@ def test_ctrl_c_that_comes_too_late_ends_it_all_the_same() -> None:
     script = """
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 print('{"stage":"round","done":1,"total":1}', file=sys.stderr, flush=True)
-print('{"version":1,"threads":1,"interrupted":false,"models":[]}')
+print(ANSWER)
 """
-    assert scripted(script).run(SPEC, press).interrupted
+    assert scripted(script).run(SPEC, press).stopped == "interrupted"
 
 
 def test_a_second_ctrl_c_does_not_wait() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.bench import environment
-from shufflenet_deploy.bench.environment import read_environment
+from shufflenet_deploy.runtime import environment
+from shufflenet_deploy.runtime.environment import read_environment
 
 PI_4 = """\
 processor\t: 0
@@ -34,26 +34,22 @@ def test_a_raspberry_pi(tmp_path: Path) -> None:
     put(tmp_path, "proc/cpuinfo", PI_4)
     put(tmp_path, "proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.5\0")
     put(tmp_path, "proc/meminfo", "MemTotal:        3884360 kB\nMemFree:  1 kB\n")
-    put(tmp_path, "proc/loadavg", "0.52 0.58 0.59 1/467 12345\n")
     put(tmp_path, "proc/sys/kernel/osrelease", "6.6.31+rpt-rpi-v8\n")
-    put(tmp_path, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "ondemand\n")
-    put(tmp_path, "sys/class/thermal/thermal_zone0/temp", "48686\n")
+    put(tmp_path, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "1500000\n")
+    put(tmp_path, "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq", "600000\n")
     found = read_environment(tmp_path)
     assert found.board == "Raspberry Pi 4 Model B Rev 1.5"
     assert found.processor == "Cortex-A72"
     assert found.cores == 2
     assert found.total_memory_bytes == 3884360 * 1024
-    assert found.load_average == (0.52, 0.58, 0.59)
     assert found.kernel == "6.6.31+rpt-rpi-v8"
-    assert found.governor == "ondemand"
-    assert found.temperature_c == 48.686
+    assert found.maximum_mhz == {0: 1500.0}
 
 
 def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
     found = read_environment(tmp_path)
     assert (found.board, found.processor, found.cores, found.kernel) == (None, None, None, None)
-    assert (found.governor, found.temperature_c, found.load_average) == (None, None, None)
-    assert found.total_memory_bytes is None
+    assert (found.total_memory_bytes, found.maximum_mhz) == (None, {})
 
 
 def test_this_machine() -> None:
@@ -76,10 +72,15 @@ def test_cores_of_two_kinds_are_both_named_and_an_unknown_one_by_its_number(
     assert environment.processor(tmp_path) == "Cortex-A55 + ARM part 0xfff"
 
 
-def test_the_hottest_zone_that_reads_counts(tmp_path: Path) -> None:
-    for zone, text in enumerate(["41000", "N/A", "55500", "", "-273000"]):
-        put(tmp_path, f"sys/class/thermal/thermal_zone{zone}/temp", text)
-    assert environment.temperature_c(tmp_path) == 55.5
+def test_only_cores_that_tell_have_a_highest_frequency(tmp_path: Path) -> None:
+    cpu = "sys/devices/system/cpu"
+    put(tmp_path, f"{cpu}/cpu0/cpufreq/cpuinfo_max_freq", "<unknown>\n")
+    put(tmp_path, f"{cpu}/cpu0/cpufreq/scaling_max_freq", "1800000\n")
+    put(tmp_path, f"{cpu}/cpu1/cpufreq/cpuinfo_max_freq", "0\n")
+    put(tmp_path, f"{cpu}/cpu10/cpufreq/cpuinfo_max_freq", "2400000\n")
+    put(tmp_path, f"{cpu}/cpu2/topology/core_id", "2\n")
+    put(tmp_path, f"{cpu}/cpu0x/cpufreq/cpuinfo_max_freq", "1\n")
+    assert environment.maximum_mhz(tmp_path) == {0: 1800.0, 10: 2400.0}
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +88,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("root")
 
 
-@given(text=st.text())
-def test_no_text_of_a_sensor_or_of_cpuinfo_breaks_the_reading(root: Path, text: str) -> None:
-    put(root, "sys/class/thermal/thermal_zone0/temp", text)
-    put(root, "proc/cpuinfo", text)
+@given(text=st.text() | st.text("MemTotal: 0123456789kB\n-_.", max_size=30))
+def test_no_text_of_the_system_breaks_the_reading(root: Path, text: str) -> None:
+    for name in ("proc/cpuinfo", "proc/meminfo", "proc/device-tree/model"):
+        put(root, name, text)
+    put(root, "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", text)
+    put(root, "proc/meminfo", f"MemTotal: {text}")
     read_environment(root)

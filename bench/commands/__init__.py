@@ -1,0 +1,1 @@
+"""What can be asked of ``shufflenet-bench``, a file for each command."""

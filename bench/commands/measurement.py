@@ -1,0 +1,267 @@
+"""``shufflenet-bench [run]``: what to measure and where, in; tables or one JSON document, out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.commands.options import numbers
+from shufflenet_deploy.runtime import MAX_THREADS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from shufflenet_deploy.bench.artifacts import Subject
+    from shufflenet_deploy.bench.claims import Paper
+    from shufflenet_deploy.bench.devices import Device
+    from shufflenet_deploy.bench.results import Parameters, Results
+    from shufflenet_deploy.bench.summary import Summary
+
+DEFAULT_SUITE = "quick"
+
+
+def run(
+    named: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[ARTIFACT]...",
+            show_default=False,
+            help="Files of shufflenet-export, or any .onnx and .tflite; they are compared with "
+            "each other. Without any, a suite is measured.",
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(help="Where: local is this machine; shufflenet-bench devices lists them."),
+    ] = "local",
+    any_board: Annotated[
+        bool, typer.Option("--any-board", help="Whatever the board calls itself.")
+    ] = False,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            show_default=f"{DEFAULT_SUITE}, where no artifacts are named",
+            help="quick: the paper's ratios at 224x224; claims: all that it says of time, at three "
+            "sizes; variants: every network with a published error.",
+        ),
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", metavar="onnx|tflite", help="Of the suite: only this; may be repeated."
+        ),
+    ] = None,
+    precisions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            metavar="fp32|fp16|int8",
+            show_default="fp32",
+            help="Of the suite; may be repeated.",
+        ),
+    ] = None,
+    artifacts: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the suite's artifacts are. Those missing are exported to it first.",
+        ),
+    ] = Path("artifacts"),
+    threads: Annotated[
+        str,
+        typer.Option(
+            metavar="N[,N...]",
+            help="Threads of the engine, one number after the other; the paper measures with 1.",
+        ),
+    ] = "1",
+    cores: Annotated[
+        str,
+        typer.Option(
+            metavar="N[,N...]", show_default="the system's choice", help="Cores to stay on."
+        ),
+    ] = "",
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Worker processes of each block at least; it may take twice as many.",
+        ),
+    ] = 5,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Turns of each model of a block at most, over all processes.")
+    ] = 100,
+    interval: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="PERCENT",
+            help="A block ends when its ratio is known so well: half its 95% interval.",
+        ),
+    ] = 2.0,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0, show_default="no limit", help="For all of it.")
+    ] = None,
+    cool_down: Annotated[
+        bool,
+        typer.Option(
+            "--cool-down", help="Let the device cool down before each process, where it must."
+        ),
+    ] = False,
+    budget_ms: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="MS",
+            show_default=False,
+            help="Name the most accurate network that takes no longer.",
+        ),
+    ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile", help="Not latency, but where each artifact's time goes, layer by layer."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default="results.json; profile.json with --profile",
+            help="Where the raw samples go, after each process.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what --out holds already.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Exit with 1 where a claim of the paper is contradicted."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results and their summary as one document.")
+    ] = False,
+) -> None:
+    """Measure how long networks take, and judge what the ShuffleNet paper says of it.
+
+    Each model is first loaded alone, for its load time and its memory. Then
+    models that are compared take turns in rounds of short bursts, in several
+    worker processes, so that their ratios do not depend on what else the
+    machine does meanwhile.
+    """
+    from shufflenet_deploy.bench.boards import find_board, target
+    from shufflenet_deploy.bench.campaign import Choice, carry_out, start
+    from shufflenet_deploy.bench.claims import load_paper
+    from shufflenet_deploy.bench.devices import describe, open_device
+    from shufflenet_deploy.bench.results import Parameters, check_writable
+
+    out = out or Path("profile.json" if profile else "results.json")
+    check_writable(out)
+    choice = Choice(
+        named=tuple(named or ()),
+        suite=suite or (None if named else DEFAULT_SUITE),
+        formats=tuple(formats or ()),
+        precisions=tuple(precisions or ()),
+        folder=artifacts,
+    )
+    board = find_board(device)
+    if profile and not board.latency:
+        raise BenchError(f"--profile: the time of {board.name} is no latency", usage=True)
+    parameters = Parameters(
+        threads=numbers("--threads", threads, 1, MAX_THREADS),
+        cores=numbers("--cores", cores, 0, 4095) if cores else board.cores,
+        processes=processes,
+        most_processes=2 * processes,
+        rounds=rounds,
+        interval_percent=interval,
+        minutes=max_minutes,
+        cool_down=cool_down,
+    )
+    stderr = _stderr()
+    paper = load_paper()
+    opened = open_device(board)
+    environment = describe(opened, board, any_board)
+    subjects = choice.subjects(paper, lambda line: _tell(stderr, line))
+    if profile:
+        _profile(opened, subjects, parameters, out, as_json, stderr)
+        return
+    begun = start(
+        target(board, environment), environment, subjects, parameters, paper, choice, out, resume
+    )
+    results = carry_out(opened, begun, paper, out, stderr)
+    summary = _print(results, paper, budget_ms, as_json)
+    if results.ended == "interrupted":
+        kept = (
+            f"what was measured is in {out}, --resume goes on"
+            if summary.models
+            else "nothing was measured"
+        )
+        raise BenchError(f"interrupted: {kept}")
+    if results.ended == "minutes":
+        _tell(stderr, "--max-minutes is over before all was measured: --resume goes on")
+    _tell(stderr, f"raw samples: {out}")
+    contradicted = [one.claim for one in summary.verdicts if one.outcome == "contradicted"]
+    if check and contradicted:
+        raise BenchError(f"--check: contradicted here: {', '.join(dict.fromkeys(contradicted))}")
+
+
+def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: bool) -> Summary:
+    import msgspec
+
+    from shufflenet_deploy.bench.summarise import summarise
+    from shufflenet_deploy.bench.table import show, show_budget, stdout_console
+
+    summary = summarise(results, paper)
+    if as_json:
+        document = {"results": results, "summary": summary}
+        sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
+    elif summary.models:
+        show(results, summary, paper, stdout_console())
+        if budget_ms is not None:
+            show_budget(summary, budget_ms, stdout_console())
+    return summary
+
+
+def _profile(
+    device: Device,
+    subjects: Sequence[Subject],
+    parameters: Parameters,
+    out: Path,
+    as_json: bool,
+    stderr: Console,
+) -> None:
+    import msgspec
+
+    from shufflenet_deploy.bench.claims import load_paper
+    from shufflenet_deploy.bench.profile_table import show
+    from shufflenet_deploy.bench.profiling import profiles
+    from shufflenet_deploy.bench.progress import shown
+    from shufflenet_deploy.bench.table import stdout_console
+    from shufflenet_deploy.runtime.files import staged
+
+    with shown(stderr, load_paper()) as view:
+        found = list(profiles(device, subjects, parameters, view.report))
+    document = msgspec.json.encode({"profiles": found}) + b"\n"
+    with staged(out) as temporary:
+        temporary.write_bytes(document)
+    if as_json:
+        sys.stdout.buffer.write(document)
+        return
+    for one in found:
+        show(one, stdout_console())
+
+
+def _tell(stderr: Console, line: str) -> None:
+    stderr.print(line, markup=False, soft_wrap=True)
+
+
+def _stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)

@@ -1,0 +1,163 @@
+"""What the harness costs: ``python benchmarks/overhead.py``.
+
+In one process the worker's own rounds and a bare loop around the engine take turns, in shuffled
+order, each with a burst of as many runs. Both run the same engine object, so that nothing differs
+but what the harness adds: two sessions of one model lie elsewhere in memory, and differ by more.
+The ratio of a process is the median over its rounds, the interval is over the processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from shufflenet_deploy.bench.statistics import Interval, log_interval, paired_ratio
+from shufflenet_deploy.runtime.canary import canary
+from shufflenet_deploy.runtime.environment import read_environment
+from shufflenet_deploy.runtime.instruments import Instruments
+from shufflenet_deploy.runtime.loading import Loaded, load
+from shufflenet_deploy.runtime.peak import peak_multiply_adds_per_second
+from shufflenet_deploy.runtime.rounds import rounds
+from shufflenet_deploy.runtime.spec import Spec
+from shufflenet_deploy.runtime.state import StateReader
+from shufflenet_deploy.runtime.warm_up import warm_up
+
+MOST = 1.01
+"""Of the bare loop's time."""
+
+
+def main() -> int:
+    """Measure and print the ratios. With --check, exit 1 where one is above `MOST`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("artifacts", nargs="*", type=Path, help="[ShuffleNet 0.5x, both formats]")
+    parser.add_argument("--processes", type=int, default=5, help="for each artifact [5]")
+    parser.add_argument("--rounds", type=int, default=200, help="in each process [200]")
+    parser.add_argument("--check", action="store_true", help=f"exit 1 above {MOST}")
+    parser.add_argument("--process", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.process:
+        print(_ratio(options.artifacts[0], options.rounds))
+        return 0
+
+    table = Table(box=None, pad_edge=False, title="time in the worker / of a bare loop, 1 thread")
+    for heading in ("artifact", "ratio", "95% interval", "processes"):
+        table.add_column(heading, justify="left" if heading == "artifact" else "right")
+    worst = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        artifacts = options.artifacts or _exported(Path(folder))
+        logs: dict[Path, list[float]] = {artifact: [] for artifact in artifacts}
+        for number in range(options.processes):
+            for artifact in artifacts:
+                print(f"process {number + 1}: {artifact.name}", file=sys.stderr, flush=True)
+                logs[artifact].append(_process(artifact, options.rounds))
+    for artifact, values in logs.items():
+        ratio = log_interval(values)
+        worst = max(worst, ratio.value)
+        table.add_row(artifact.name, f"{ratio.value:.4f}", _ends(ratio), str(len(values)))
+    Console().print(table)
+    return 1 if options.check and worst > MOST else 0
+
+
+def _ends(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return "-"
+    return f"{interval.low:.4f} to {interval.high:.4f}"
+
+
+def _exported(folder: Path) -> list[Path]:
+    # Only here, since it brings torch, which the processes that measure must not have.
+    from shufflenet_deploy.export import pipeline
+    from shufflenet_deploy.export.request import Request
+
+    print("exporting ShuffleNet 0.5x", file=sys.stderr, flush=True)
+    made = pipeline.export(Request(groups=3, scale=0.5, out=folder), lambda line: None)
+    return [artifact.path for artifact in made]
+
+
+def _process(artifact: Path, number: int) -> float:
+    """The log of the ratio in a process of its own."""
+    command = [sys.executable, __file__, "--process", "--rounds", str(number), str(artifact)]
+    return math.log(float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+
+
+def _ratio(path: Path, number: int) -> float:
+    """The median over the rounds of the worker's time by the bare loop's."""
+    clock = time.perf_counter_ns
+    loaded = load(path, 1, clock, lambda: None)
+    assert isinstance(loaded, Loaded)
+    spec = Spec(artifacts=(str(path),), rounds=number)
+    warm_up(loaded.run, clock, spec.warm_up)
+    instruments = Instruments(
+        clock=clock,
+        sleep=time.sleep,
+        environment=read_environment,
+        state=StateReader(clock).read,
+        canary=lambda: canary(clock),
+        peak=lambda: peak_multiply_adds_per_second(clock),
+        report=lambda progress: None,
+    )
+
+    def between() -> None:
+        instruments.state()  # at each round, which is more often than the worker does
+
+    bursts = rounds([loaded.run], spec, instruments, between)
+    bare = _bare_loop(loaded, spec)
+    of_worker, of_loop = {}, {}
+    order = random.Random(0)
+    for turn in range(number):
+        for worker in order.sample((True, False), 2):
+            if worker:
+                of_worker[turn] = median(next(bursts)[1].samples_ns)
+            else:
+                of_loop[turn] = median(bare())
+    return paired_ratio(of_worker, of_loop)
+
+
+def _bare_loop(loaded: Loaded, spec: Spec) -> Callable[[], list[int]]:
+    """A burst as one would write it by hand; the times of its timed runs in nanoseconds."""
+    session: Any = loaded.session
+    images, untimed, timed = loaded.images, spec.untimed, spec.timed
+
+    def onnxruntime() -> list[int]:
+        engine, feed, names = session._session, {session.inputs[0].name: images}, session._outputs
+        times = []
+        for _ in range(untimed):
+            engine.run(names, feed)
+        for _ in range(timed):
+            start = time.perf_counter_ns()
+            engine.run(names, feed)
+            times.append(time.perf_counter_ns() - start)
+        return times
+
+    def litert() -> list[int]:
+        engine, put, get = session._interpreter, session._input, session._output
+        times = []
+        for _ in range(untimed):
+            engine.set_tensor(put, images)
+            engine.invoke()
+            engine.get_tensor(get)
+        for _ in range(timed):
+            start = time.perf_counter_ns()
+            engine.set_tensor(put, images)
+            engine.invoke()
+            engine.get_tensor(get)
+            times.append(time.perf_counter_ns() - start)
+        return times
+
+    return onnxruntime if session.engine == "onnxruntime" else litert
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""All by which the worker touches the machine, so that tests can drive it without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shufflenet_deploy.runtime.environment import Environment
+from shufflenet_deploy.runtime.spec import Progress
+from shufflenet_deploy.runtime.state import State
+
+Clock = Callable[[], int]
+"""Nanoseconds, never going back."""
+Run = Callable[[], object]
+"""One inference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruments:
+    """What the worker measures with."""
+
+    clock: Clock
+    sleep: Callable[[float], None]
+    """Seconds."""
+    environment: Callable[[], Environment]
+    state: Callable[[], State]
+    canary: Callable[[], tuple[int, ...]]
+    """Nanoseconds of each repetition of a fixed kernel."""
+    peak: Callable[[], float]
+    """Multiply-adds per second of the processor, with the threads that it was told to use."""
+    report: Callable[[Progress], None]
+
+
+def timed(run: Run, clock: Clock) -> int:
+    """Nanoseconds of one run."""
+    start = clock()
+    run()
+    return clock() - start

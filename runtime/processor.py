@@ -1,0 +1,60 @@
+"""Threads and cores of this process. To be settled first: see `limit_pools` and `pin`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import MutableMapping, Sequence
+
+from shufflenet_deploy.runtime import InferenceError
+
+POOLS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""Variables by which numpy's libraries are told how many threads to start."""
+
+
+def limit_pools(threads: int, variables: MutableMapping[str, str] = os.environ) -> None:
+    """Have the thread pools of this process be of `threads`, whatever the user had set.
+
+    Without effect once numpy has been imported: its libraries read the variables then.
+    """
+    variables.update(dict.fromkeys(POOLS, str(threads)))
+
+
+def allowed_cores() -> tuple[int, ...] | None:
+    """The cores on which this process may run; None where the system does not say."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    return tuple(sorted(os.sched_getaffinity(0)))
+
+
+def pin(cores: Sequence[int]) -> tuple[int, ...] | None:
+    """Let this process run on `cores` only, where any are given; return `allowed_cores`.
+
+    Threads inherit this from the one that starts them, so it comes before numpy and the engines.
+    Raises `InferenceError` for a core that is not there or not allowed, and on a system that
+    pins no process.
+    """
+    allowed = allowed_cores()
+    if not cores:
+        return allowed
+    if allowed is None:
+        raise InferenceError("this system pins no process to cores: name none", usage=True)
+    here = f"there are {_listed(allowed)}"
+    missing = sorted(set(cores) - set(allowed))
+    if missing:
+        raise InferenceError(f"no core {_listed(missing)} for the worker: {here}", usage=True)
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError as error:
+        reason = f"cannot pin the worker to the cores {_listed(cores)}: {error.strerror}; {here}"
+        raise InferenceError(reason, usage=True) from None
+    return allowed_cores()
+
+
+def _listed(cores: Sequence[int]) -> str:
+    return ", ".join(map(str, cores))

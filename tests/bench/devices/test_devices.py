@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from shufflenet_deploy.bench import BenchError, devices
+from shufflenet_deploy.bench.boards import load_boards
+from shufflenet_deploy.bench.devices import Report, describe, open_device
+from shufflenet_deploy.bench.devices.local import LocalDevice
+from shufflenet_deploy.runtime.environment import Environment, read_environment
+from shufflenet_deploy.runtime.spec import Answer, Spec
+
+if TYPE_CHECKING:
+    from tests.bench.conftest import FakeDevice
+
+BOARDS = load_boards(None)
+PI_4 = "Raspberry Pi 4 Model B Rev 1.4"
+
+
+def called(name: str | None) -> Environment:
+    return replace(read_environment(), board=name)
+
+
+def test_local_is_this_machine() -> None:
+    assert isinstance(open_device(BOARDS["local"]), LocalDevice)
+
+
+def test_on_a_board_itself_its_name_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "read_environment", lambda: called(PI_4))
+    assert isinstance(open_device(BOARDS["rpi4"]), LocalDevice)
+    with pytest.raises(BenchError):
+        open_device(BOARDS["rpi5"])
+
+
+@pytest.mark.parametrize("name", ["rpi4", "android", "emulated"])
+def test_a_board_to_which_there_is_no_way_is_wrong_usage(name: str) -> None:
+    with pytest.raises(BenchError, match=f"this machine is no {BOARDS[name].title}") as caught:
+        open_device(BOARDS[name])
+    assert caught.value.usage
+
+
+@pytest.fixture
+def pi(make_device: type[FakeDevice]) -> FakeDevice:
+    """A device that says it is a Raspberry Pi 4."""
+
+    class Pi(make_device):  # type: ignore[misc, valid-type]
+        def run(self, spec: Spec, report: Report) -> Answer:
+            answer: Answer = super().run(spec, report)
+            return replace(answer, environment=called(PI_4))
+
+    device: FakeDevice = Pi()
+    return device
+
+
+def test_a_device_describes_itself_without_loading_anything(pi: FakeDevice) -> None:
+    assert describe(pi, BOARDS["rpi4"], any_board=False).board == PI_4
+    (spec,) = pi.specs
+    assert spec.artifacts == ()
+
+
+def test_another_board_than_was_asked_for_is_wrong_usage_unless_any_will_do(
+    pi: FakeDevice,
+) -> None:
+    with pytest.raises(BenchError, match=f"calls itself '{PI_4}', which is no Raspberry Pi 5") as e:
+        describe(pi, BOARDS["rpi5"], any_board=False)
+    assert e.value.usage
+    assert "--any-board" in str(e.value)
+    assert describe(pi, BOARDS["rpi5"], any_board=True).board == PI_4
+
+
+def test_a_device_that_says_no_name_is_believed(make_device: type[FakeDevice]) -> None:
+    assert describe(make_device(), BOARDS["rpi5"], any_board=False).board is None

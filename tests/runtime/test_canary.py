@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from shufflenet_deploy.runtime import canary as module
+from shufflenet_deploy.runtime.canary import REPETITIONS, canary
+
+
+def test_each_repetition_is_timed_by_itself() -> None:
+    times: Iterator[int] = iter([0, 10, 100, 130, 1000, 1005])
+    assert canary(lambda: next(times), 3) == (10, 30, 5)
+
+
+def test_it_works_as_often_as_is_said_and_once_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked = list[int]()
+    now = 0
+
+    def clock() -> int:
+        return now
+
+    def work(*operands: object) -> None:
+        nonlocal now
+        now += 7
+        worked.append(now)
+
+    monkeypatch.setattr(module, "_work", work)
+    assert canary(clock) == (7,) * REPETITIONS
+    assert len(worked) == REPETITIONS + 1
+
+
+def test_the_values_stay_normal_numbers() -> None:
+    values = module._aligned(module._SIZE)
+    values.fill(1.0)
+    half, one = np.array(0.5, np.float32), np.array(1.0, np.float32)
+    module._work(values, half, one)
+    assert np.all(values == 2.0)
+
+
+@pytest.mark.parametrize("size", [16, 17, 4096])
+def test_arrays_begin_with_a_cache_line(size: int) -> None:
+    arrays = [module._aligned(size) for _ in range(20)]
+    assert all(array.shape == (size,) and array.ctypes.data % 64 == 0 for array in arrays)
+
+
+def test_it_takes_about_as_long_as_it_should() -> None:
+    times = canary(time.perf_counter_ns)
+    assert len(times) == REPETITIONS
+    assert all(10**5 < elapsed < 10**9 for elapsed in times)
