@@ -1,0 +1,1 @@
+"""Results and their summary as a page, a text or a table: ``shufflenet-report``."""

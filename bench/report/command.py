@@ -1,0 +1,78 @@
+"""``shufflenet-report``: results in; a page, a text or a table out.
+
+Only what the options need is imported here, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.runtime.command_line import run
+
+app = typer.Typer(add_completion=False)
+
+
+def _show_columns(wanted: bool) -> None:
+    if wanted:
+        from shufflenet_deploy.bench.report.to_csv import COLUMNS
+
+        width = max(len(column.name) for column in COLUMNS)
+        for column in COLUMNS:
+            typer.echo(f"{column.name:{width}}  {column.meaning}")
+        raise typer.Exit
+
+
+@app.command()
+def report(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="RESULTS", help="What shufflenet-bench --out wrote."),
+    ] = Path("results.json"),
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            show_default="report.html",
+            help="Where to write: .html is one page that needs nothing else, .md Markdown, .csv a "
+            "row for each model and number of threads. May be given several times.",
+        ),
+    ] = None,
+    columns: Annotated[
+        bool,
+        typer.Option(
+            "--columns",
+            callback=_show_columns,
+            is_eager=True,
+            help="Print what the columns of the CSV file mean, and stop.",
+        ),
+    ] = False,
+) -> None:
+    """Report what was measured: verdicts on the paper first, then the evidence for them."""
+    from shufflenet_deploy.bench.claims import load_paper
+    from shufflenet_deploy.bench.report.write import check_path, write_report
+    from shufflenet_deploy.bench.results import read
+    from shufflenet_deploy.bench.summarise import summarise
+    from shufflenet_deploy.bench.warnings import notes
+
+    paths = out or [Path("report.html")]
+    for path in paths:
+        check_path(path)
+    results, paper = read(source), load_paper()
+    summary = summarise(results, paper)
+    for path in paths:
+        write_report(results, summary, paper, path, notes(results))
+        sys.stderr.write(f"report: {path}\n")
+
+
+def main() -> NoReturn:
+    """Exit codes: 0 done, 1 failed, 2 wrong usage."""
+    run(app, BenchError)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""What was measured on, with what, and how: the facts beside the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.tables import Table, facts_table
+from shufflenet_deploy.bench.report.wording import count, listed, number
+from shufflenet_deploy.bench.results import Parameters
+
+_UNTOLD = "not told by the system"
+_Fact = tuple[str, str]
+
+
+def fact_tables(material: Material) -> list[Table]:
+    """Environment, parameters and versions."""
+    return [
+        facts_table(material.marked("Environment"), list(_environment(material))),
+        facts_table(
+            material.marked("Parameters"),
+            list(_parameters(material.results.parameters, material.results.suite)),
+        ),
+        facts_table(material.marked("Versions"), list(_versions(material))),
+    ]
+
+
+def _environment(material: Material) -> Iterator[_Fact]:
+    target, environment = material.results.target, material.results.environment
+    names = " or ".join(target.expected)
+    expected = f", which calls itself {names}" if names else ""
+    memory = environment.total_memory_bytes
+    yield "asked for", f"{target.board} ({target.kind}){expected}"
+    yield "time is a latency", "yes" if target.latency else "no: emulated"
+    yield "board", environment.board or _UNTOLD
+    yield "processor", environment.processor or _UNTOLD
+    yield "architecture", environment.architecture
+    yield "cores", _UNTOLD if environment.cores is None else str(environment.cores)
+    yield "highest frequency", _by_core(environment.maximum_mhz, "MHz")
+    yield "memory", _UNTOLD if memory is None else f"{number(memory / 1e9)} GB"
+    yield "kernel", environment.kernel or _UNTOLD
+    for threads, rate in sorted(material.results.peak_multiply_adds_per_second.items()):
+        yield (
+            f"measured peak, {count(threads, 'thread')}",
+            f"{number(rate / 1e9)} G multiply-adds/s",
+        )
+    if target.published_peak_gflops is not None:
+        # A multiply-add is two of the operations that data sheets count.
+        peak = number(target.published_peak_gflops / 2)
+        source = f" ({target.published_peak_source})" if target.published_peak_source else ""
+        yield "published peak, one core", f"{peak} G multiply-adds/s in fp32{source}"
+
+
+def _by_core(figures: Mapping[int, float], unit: str) -> str:
+    """Equal figures once, with their cores."""
+    cores: dict[float, list[str]] = {}
+    for core, figure in sorted(figures.items()):
+        cores.setdefault(figure, []).append(str(core))
+    if len(cores) == 1:
+        return f"{next(iter(cores)):g} {unit}"
+    each = [f"{figure:g} {unit} (cores {', '.join(own)})" for figure, own in cores.items()]
+    return "; ".join(each) or _UNTOLD
+
+
+def _parameters(parameters: Parameters, suite: str | None) -> Iterator[_Fact]:
+    minutes = parameters.minutes
+    yield "suite", suite or "none: files were named"
+    yield "threads", ", ".join(map(str, parameters.threads))
+    yield "pinned to cores", ", ".join(map(str, parameters.cores)) or "none"
+    yield "processes of a block", f"{parameters.processes} to {parameters.most_processes}"
+    yield "rounds of a block", f"at most {parameters.rounds}"
+    yield (
+        "rounds of a process",
+        (f"at most {parameters.rounds_per_process}, or {parameters.seconds_per_process:g} s"),
+    )
+    yield "wanted half width of an interval", f"{parameters.interval_percent:g} %"
+    yield "time for everything", "not limited" if minutes is None else f"{minutes:g} minutes"
+    yield "runs of a burst", f"{parameters.untimed} untimed, {parameters.timed} timed"
+    yield "cool-down", "yes" if parameters.cool_down else "no"
+    yield "seed of the order", str(parameters.seed)
+
+
+def _versions(material: Material) -> Iterator[_Fact]:
+    environment = material.results.environment
+    yield "Python", environment.python_version
+    for package, version in environment.package_versions.items():
+        yield package, version or "not installed"
+    engines = {
+        f"{model.probe.engine} {model.probe.engine_version}"
+        for model in material.results.models
+        if model.probe
+    }
+    if engines:
+        yield "engines that ran", listed(sorted(engines))
+
+
+def protocol(material: Material) -> list[str]:
+    """How it was measured, in a few sentences."""
+    parameters = material.results.parameters
+    most = max(parameters.processes, parameters.most_processes)
+    if not material.results.target.latency:
+        return [
+            "The processor was emulated. Each model was loaded and run, and its output on a "
+            "seeded input compared with that of the network it was exported from: that is all "
+            "that an emulator can tell. Its time says nothing of any device's and is not kept."
+        ]
+    return [
+        "Models whose times are compared are measured in the same worker processes, a block: "
+        "those of one ratio or slope at one input size, engine and precision. A block is measured "
+        f"by {parameters.processes} processes in turn, and by up to {most} until its ratio is "
+        f"known to {parameters.interval_percent:g} %.",
+        "Each process loads the models, checks their outputs on a seeded input, and runs each "
+        "until its time no longer falls. Then they take turns in rounds, in shuffled order: a "
+        f"burst of {parameters.untimed} untimed runs, which bring its weights back into the "
+        f"caches, and {parameters.timed} timed ones.",
+        "A latency is the median over processes of the median of their timed runs. A ratio is "
+        "taken within each round, where both models saw the same machine, and its median in each "
+        "process. Intervals are 95% t intervals over the processes' logarithms. Outliers are "
+        "counted and never dropped.",
+        "A fixed kernel, the canary, is timed at the start and the end of every process: where it "
+        "becomes slower, so has the processor, whether or not it has sensors.",
+    ]

@@ -1,0 +1,40 @@
+"""The report's plots: each module makes one, of as many panels as there are settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing, of one setting."""
+
+    title: str
+    svg: str
+    finding: str
+    """What it shows, in a sentence: for those who do not see it, and those who do."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a plot's legend."""
+
+    colour: str
+    """One of `canvas.COLOURS`."""
+    mark: str
+    """A marker as matplotlib names it, or a line: ``-``, ``--``, ``:``."""
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Panels that are read in the same way."""
+
+    id: str
+    title: str
+    reading: str
+    """What is drawn and how to read it."""
+    keys: tuple[Key, ...]
+    panels: tuple[Panel, ...]
+    """None where there is nothing to draw: `missing` then says why."""
+    missing: str

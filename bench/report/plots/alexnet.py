@@ -1,0 +1,130 @@
+"""AlexNet's time by that of each other network, beside what the paper's table gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from shufflenet_deploy.bench.networks import Network
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
+from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, name_rows
+from shufflenet_deploy.bench.report.wording import listed, number, where
+from shufflenet_deploy.bench.summary import Estimate, Setting
+
+_ALEXNET = Network(name="alexnet")
+_ID = "alexnet"
+_FRAME, _ROW = 50, 40
+"""Height of what surrounds the rows, and of one of them."""
+_TOLD = 3
+
+
+@dataclass(frozen=True)
+class _Bar:
+    name: str
+    ratio: Estimate
+    paper: float | None
+
+
+def alexnet(material: Material) -> Plot:
+    """A panel for each setting in which AlexNet was measured."""
+    panels = []
+    for index, (setting, models) in enumerate(material.groups()):
+        bars = sorted(_bars(material, setting, models), key=lambda bar: -bar.ratio.value)
+        if bars:
+            panels.append(_panel(material, f"{_ID}-{index}", setting, bars))
+    return Plot(
+        id=_ID,
+        title=material.marked("How many times faster than AlexNet"),
+        reading="AlexNet's time by each network's. With a whisker, the 95% interval, it is "
+        "the ratio of paired times; without one both were measured in blocks of their own and it "
+        f"is the quotient of their latencies. The paper's: {material.paper.table.place}, measured "
+        f"on a {material.paper.table.device}.",
+        keys=(Key("series-1", "s", "measured"), Key("paper", "s", "the paper's table")),
+        panels=tuple(panels),
+        missing="There is no latency of AlexNet beside that of another network.",
+    )
+
+
+def _bars(material: Material, setting: Setting, models: Sequence[int]) -> Iterator[_Bar]:
+    summary = material.summary
+    alone = next(
+        (index for index in models if material.network(summary.models[index]) == _ALEXNET), None
+    )
+    if alone is None:
+        return
+    time = summary.models[alone].latency_ms
+    paired = {pair.denominator: pair.ratio for pair in summary.pairs if pair.numerator == alone}
+    for index, name in zip(models, material.networks(models), strict=True):
+        own = summary.models[index].latency_ms
+        if index != alone and time and own:
+            ratio = paired.get(index) or _quotient(time, own)
+            paper = _paper(material, setting, material.network(summary.models[index]))
+            yield _Bar(name, ratio, paper)
+
+
+def _quotient(numerator: Estimate, denominator: Estimate) -> Estimate:
+    """Of times that are no pairs: nothing is known of how far it moves."""
+    value = numerator.value / denominator.value
+    return Estimate(value=value, low=None, high=None, processes=0, rounds=0)
+
+
+def _paper(material: Material, setting: Setting, network: Network | None) -> float | None:
+    if network is None or setting.input_size is None:
+        return None
+    table, size = material.paper.table, setting.input_size
+    theirs, other = table.point(_ALEXNET, size), table.point(network, size)
+    return theirs[1] / other[1] if theirs and other else None
+
+
+def _panel(material: Material, id: str, setting: Setting, bars: Sequence[_Bar]) -> Panel:
+    title = where(setting)
+
+    def paint(axes: Axes) -> None:
+        most = max(max(bar.ratio.high or bar.ratio.value, bar.paper or 0) for bar in bars)
+        axes.set_xlim(0, most * 1.2)  # room for the numbers
+        for row, bar in enumerate(bars):
+            _row(axes, row, bar)
+        name_rows(axes, [bar.name for bar in bars])
+        few_ticks(axes)
+        axes.set_xlabel("times faster than AlexNet")
+
+    drawing = draw(id, f"AlexNet's time by others', {title}", _FRAME + _ROW * len(bars), paint)
+    return Panel(title, drawing, _finding(bars))
+
+
+def _row(axes: Axes, row: int, bar: _Bar) -> None:
+    value, low, high = bar.ratio.value, bar.ratio.low, bar.ratio.high
+    height = row - 0.18 if bar.paper is not None else float(row)
+    axes.barh(height, value, 0.36, color=COLOURS["series-1"])
+    end = value
+    if low is not None and high is not None:
+        axes.plot([low, high], [height] * 2, color=COLOURS["ink"], marker="|", markersize=8)
+        end = max(end, high)
+    _figure(axes, end, height, value)
+    if bar.paper is not None:
+        axes.barh(row + 0.18, bar.paper, 0.28, color=COLOURS["paper"])
+        _figure(axes, bar.paper, row + 0.18, bar.paper)
+
+
+def _figure(axes: Axes, end: float, height: float, value: float) -> None:
+    axes.annotate(
+        number(value),
+        (end, height),
+        (5, 0),
+        textcoords="offset points",
+        verticalalignment="center_baseline",
+    )
+
+
+def _finding(bars: Sequence[_Bar]) -> str:
+    # Those that the paper has too say most.
+    told = sorted(bars, key=lambda bar: bar.paper is None)[:_TOLD]
+    each = [
+        f"{number(bar.ratio.value)} times that of {bar.name}"
+        + (f" (the paper: {number(bar.paper)})" if bar.paper else "")
+        for bar in told
+    ]
+    return f"AlexNet's time is {listed(each)}."

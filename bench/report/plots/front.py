@@ -1,0 +1,101 @@
+"""The variants between accuracy and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
+from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, log_axis
+from shufflenet_deploy.bench.report.plots.series import Series, keys, series_of
+from shufflenet_deploy.bench.report.wording import listed, where
+from shufflenet_deploy.bench.summary import FrontPoint, Setting
+
+_ID = "front"
+_HEIGHT = 300
+_Placed = tuple[float, FrontPoint]
+"""A variant with its time in milliseconds."""
+
+
+def front(material: Material) -> Plot:
+    """A panel for each setting with variants whose error is published."""
+    panels: dict[Setting, list[_Placed]] = {setting: [] for setting, _ in material.groups()}
+    for point in material.summary.front:
+        model = material.summary.models[point.model]
+        if model.latency_ms:
+            panels[model.setting].append((model.latency_ms.value, point))
+    sources = dict.fromkeys(point.source for point in material.summary.front)
+    models = [point.model for points in panels.values() for _, point in points]
+    return Plot(
+        id=_ID,
+        title=material.marked("Accuracy against time"),
+        reading="Lower is more accurate, further left is faster. The line joins the front: no "
+        "other variant is better in both. The errors are not measured here but published: they "
+        f"are from {listed(list(sources)) if sources else 'nowhere'}.",
+        keys=(
+            *keys(material.network(material.summary.models[index]) for index in models),
+            Key("ink", "-", "the front"),
+        ),
+        panels=tuple(
+            _panel(material, f"{_ID}-{number}", setting, points)
+            for number, (setting, points) in enumerate(panels.items())
+            if points
+        ),
+        missing="No variant has both a latency and a published error.",
+    )
+
+
+def _panel(material: Material, id: str, setting: Setting, points: Sequence[_Placed]) -> Panel:
+    title = where(setting)
+    best = sorted((one for one in points if one[1].on_front), key=lambda one: one[0])
+
+    def paint(axes: Axes) -> None:
+        log_axis(axes, "x", [time for time, _ in points])
+        axes.set_xlabel("time (ms)")
+        axes.set_ylabel("top-1 error (%)")
+        axes.margins(y=0.12)
+        axes.step(
+            [time for time, _ in best],
+            [point.top1_error_percent for _, point in best],
+            where="post",
+            color=COLOURS["ink"],
+            linewidth=1,
+        )
+        series = [_series(material, point) for _, point in points]
+        for one, placed in zip(series, points, strict=True):
+            # Of one network alone the legend tells the scale as well.
+            _mark(axes, material, placed, named=series.count(one) > 1)
+
+    drawing = draw(id, f"accuracy against time, {title}", _HEIGHT, paint)
+    names = [material.network_label(material.summary.models[point.model]) for _, point in best]
+    finding = f"On the front: {listed(names)}." if names else "None is on the front."
+    return Panel(title, drawing, finding)
+
+
+def _series(material: Material, point: FrontPoint) -> Series:
+    return series_of(material.network(material.summary.models[point.model]))
+
+
+def _mark(axes: Axes, material: Material, placed: _Placed, named: bool) -> None:
+    time, point = placed
+    network = material.network(material.summary.models[point.model])
+    series = series_of(network)
+    axes.plot(
+        [time],
+        [point.top1_error_percent],
+        color=COLOURS[series.colour],
+        marker=series.marker,
+        # Off the front it is hollow.
+        markerfacecolor=COLOURS[series.colour if point.on_front else "ground"],
+        zorder=3,
+    )
+    if named and network and network.scale is not None:
+        axes.annotate(
+            f"{network.scale:g}x",
+            (time, point.top1_error_percent),
+            (7, 5),
+            textcoords="offset points",
+            zorder=5,
+        )

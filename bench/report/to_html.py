@@ -1,0 +1,77 @@
+"""The report as one page that needs nothing else: neither a network nor a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from shufflenet_deploy.bench.report.machine import fact_tables, protocol
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.plots import Plot
+from shufflenet_deploy.bench.report.plots.alexnet import alexnet
+from shufflenet_deploy.bench.report.plots.course import course
+from shufflenet_deploy.bench.report.plots.distributions import distributions
+from shufflenet_deploy.bench.report.plots.front import front
+from shufflenet_deploy.bench.report.plots.scaling import scaling
+from shufflenet_deploy.bench.report.tables import (
+    COLUMNS_EXPLAINED,
+    front_table,
+    models_tables,
+    pairs_table,
+    skipped,
+)
+from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS, claims_verdicts, tally
+from shufflenet_deploy.bench.report.wording import sentence
+
+
+def to_html(material: Material) -> str:
+    """The whole page."""
+    text = _template().render(
+        material=material,
+        style=Markup(_read("style.css")),
+        tally=tally(material),
+        symbols=SYMBOLS,
+        meanings=MEANINGS,
+        claims=list(claims_verdicts(material)),
+        warnings=material.summary.warnings,
+        plots=list(_plots(material)),
+        front_table=front_table(material),
+        models_tables=list(models_tables(material)),
+        columns_explained=COLUMNS_EXPLAINED,
+        skipped=skipped(material),
+        pairs_table=pairs_table(material),
+        fact_tables=fact_tables(material),
+        protocol=protocol(material),
+    )
+    return text.strip() + "\n"
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.FunctionLoader(_read),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["svg"] = Markup  # drawn here: what it quotes, matplotlib has escaped
+    environment.filters["sentence"] = sentence
+    return environment.get_template("template.html")
+
+
+def _plots(material: Material) -> Iterator[Plot]:
+    yield scaling(material)
+    yield alexnet(material)
+    yield distributions(material)
+    yield course(material)
+    if material.summary.front:
+        yield front(material)
+
+
+def _read(name: str) -> str:
+    return files("shufflenet_deploy.bench.report").joinpath(name).read_text(encoding="utf-8")

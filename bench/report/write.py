@@ -1,0 +1,70 @@
+"""A report in the kind that its file's name asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.claims import Paper
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.results import Results, check_writable
+from shufflenet_deploy.bench.summary import Summary
+from shufflenet_deploy.runtime.files import staged
+
+_NEEDED = ("matplotlib", "jinja2")
+
+
+def check_path(path: Path) -> None:
+    """Raise `BenchError` where no report could be written to `path`: before anything is read."""
+    kind(path)
+    check_writable(path)
+
+
+def write_report(
+    results: Results, summary: Summary, paper: Paper, path: Path, notes: Sequence[str] = ()
+) -> None:
+    """Write the report to `path`, whole or not at all, as its suffix says: see `KINDS`."""
+    text = kind(path)(Material(results, summary, paper, notes))
+    with staged(path) as temporary:
+        # newline: a name in a CSV file's cell may hold any kind of line's end.
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def kind(path: Path) -> Callable[[Material], str]:
+    """What makes a report for the suffix of `path`."""
+    try:
+        return KINDS[path.suffix.lower()]
+    except KeyError:
+        raise BenchError(
+            f"--out {path}: its name must end in {', '.join(KINDS)}, which says what to write",
+            usage=True,
+        ) from None
+
+
+def _html(material: Material) -> str:
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise BenchError(
+            f"a page needs {' and '.join(missing)}: pip install 'shufflenet-deploy[report]'"
+        )
+    from shufflenet_deploy.bench.report.to_html import to_html
+
+    return to_html(material)
+
+
+def _markdown(material: Material) -> str:
+    from shufflenet_deploy.bench.report.to_markdown import to_markdown
+
+    return to_markdown(material)
+
+
+def _csv(material: Material) -> str:
+    from shufflenet_deploy.bench.report.to_csv import to_csv
+
+    return to_csv(material)
+
+
+KINDS = {".html": _html, ".md": _markdown, ".csv": _csv}
+"""Suffix -> what writes it. Each imports what it needs when it is asked."""

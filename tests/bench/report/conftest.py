@@ -1,0 +1,34 @@
+"""A measurement of a board, and its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from measured_board import a_measurement, derived
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.to_html import to_html
+
+MakeMaterial = Callable[..., Material]
+
+
+@pytest.fixture(scope="session")
+def make_material() -> MakeMaterial:
+    """Makes a measurement with its summary, see `a_measurement`."""
+    return lambda **options: derived(a_measurement(**options))
+
+
+@pytest.fixture(scope="session")
+def material() -> Material:
+    """A whole suite of claims with every outcome, sensors, and reasons to warn."""
+    return derived(a_measurement())
+
+
+@pytest.fixture(scope="session")
+def page(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of `material`."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(to_html(material), encoding="utf-8")
+    return path
