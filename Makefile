@@ -1,19 +1,23 @@
 # make demo    the whole path: install, export, measure, print the paper's ratios
 # make test    lint, types, import contracts, tests
 # make bench   paired measurement of what the rewrites win, against plain lowering and torch's ONNX
+# make overhead       the harness's own time, paired with a bare loop around the engine
+# make repeatability  how far ratios move from run to run; NEIGHBOUR=spin or memory runs beside
 # make clean   remove what these made
 #
 # pip's own settings (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, pip.conf) are honoured throughout.
 
 PYTHON ?= python3
+NEIGHBOUR ?= none
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench format clean
+.PHONY: demo test bench overhead repeatability format clean
 
 demo: $(READY)
 	$(BIN)/shufflenet-bench --device local --suite quick
+	$(BIN)/shufflenet-report results.json --out report.html
 
 test: $(READY)
 	$(BIN)/ruff check .
@@ -25,12 +29,18 @@ test: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/lowering.py
 
+overhead: $(READY)
+	$(BIN)/python benchmarks/overhead.py --check
+
+repeatability: $(READY)
+	$(BIN)/python benchmarks/repeatability.py --neighbour $(NEIGHBOUR) --check
+
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) artifacts results.json
+	rm -rf $(VENV) artifacts results.json report.html
 
 # torch first and by its pinned version: left to a resolver, another package's requirement may
 # pull the newest build with several GB of CUDA. pytorchcv without its dependencies, which are
