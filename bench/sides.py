@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from shufflenet_deploy.bench.levels import Process
 from shufflenet_deploy.bench.results import Model, Results, Timed
+from shufflenet_deploy.bench.steady import judge
 
 
 class Key(NamedTuple):
@@ -34,6 +35,7 @@ class Side:
         self._results = results
         self._runs = [run for run in results.runs if isinstance(run, Timed)]
         self._threads = {block.id: block.threads for block in results.blocks}
+        self._steady = judge(results)
         self._keys = dict(self._find_keys())
         self.models: dict[Key, Model] = {
             key: results.models[member] for (member, _), key in self._keys.items()
@@ -64,7 +66,8 @@ class Side:
             for one in run.models:
                 key = self._keys.get((one.member, self._threads[run.block]))
                 if one.bursts and key in numbers:
-                    times = [ns for burst in one.bursts for ns in burst.samples_ns]
+                    kept = [burst for burst in one.bursts if self._steady(burst)] or one.bursts
+                    times = [ns for burst in kept for ns in burst.samples_ns]
                     logs[numbers[key]] = math.log(median(times))
             if logs:
                 found.append(Process(run.block, logs))

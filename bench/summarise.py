@@ -9,11 +9,12 @@ from statistics import median
 
 from shufflenet_deploy.bench import statistics
 from shufflenet_deploy.bench.claims import Paper
-from shufflenet_deploy.bench.estimates import base_of, ratios
+from shufflenet_deploy.bench.estimates import LEAST_PROCESSES, LEAST_ROUNDS, base_of, ratios
 from shufflenet_deploy.bench.front import find_front
 from shufflenet_deploy.bench.networks import Network
 from shufflenet_deploy.bench.plan import words
 from shufflenet_deploy.bench.results import Model, Results, Timed, TimedModel
+from shufflenet_deploy.bench.steady import Judge, judge
 from shufflenet_deploy.bench.summary import (
     Estimate,
     ModelSummary,
@@ -86,7 +87,7 @@ def _model(
     model = results.models[index]
     probe = model.probe
     first_use = probe.first_use if probe else None
-    times = _Times.of(measured)
+    times = _Times.of(measured, judge(results))
     rate = peak = None
     if model.multiply_adds and times:
         rate = model.multiply_adds / (times.latency.value / 1e3)
@@ -124,7 +125,7 @@ class _Times:
     cold_ms: float | None
 
     @staticmethod
-    def of(measured: Sequence[TimedModel]) -> _Times | None:
+    def of(measured: Sequence[TimedModel], steady: Judge) -> _Times | None:
         each = [[ns / 1e6 for burst in one.bursts for ns in burst.samples_ns] for one in measured]
         if not each:
             return None
@@ -135,21 +136,35 @@ class _Times:
             for burst in one.bursts
             if burst.cold_ns is not None
         ]
-        interval = statistics.log_interval([math.log(median(process)) for process in each])
         deviation = statistics.median_absolute_deviation(everything)
         return _Times(
-            latency=Estimate(
-                value=interval.value,
-                low=interval.low,
-                high=interval.high,
-                processes=len(each),
-                rounds=sum(len(one.bursts) for one in measured),
-            ),
+            latency=_latency(measured, steady),
             all_ms=everything,
             mad_percent=100 * deviation / median(everything),
             outliers=sum(statistics.outliers(process) for process in each),
             cold_ms=median(cold) if cold else None,
         )
+
+
+def _latency(measured: Sequence[TimedModel], steady: Judge) -> Estimate:
+    """Of the bursts at full speed, where enough processes have some; else of all."""
+    at_full_speed = [[burst for burst in one.bursts if steady(burst)] for one in measured]
+    enough = [bursts for bursts in at_full_speed if len(bursts) >= LEAST_ROUNDS]
+    if len(enough) < LEAST_PROCESSES:
+        enough = [list(one.bursts) for one in measured]
+    interval = statistics.log_interval(
+        [
+            math.log(median(ns / 1e6 for burst in bursts for ns in burst.samples_ns))
+            for bursts in enough
+        ]
+    )
+    return Estimate(
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+        processes=len(enough),
+        rounds=sum(map(len, enough)),
+    )
 
 
 def _pairs(results: Results, keys: Sequence[_Key], paper: Paper) -> Iterator[PairSummary]:

@@ -24,6 +24,7 @@ from shufflenet_deploy.bench.evidence import (
     timed_runs,
 )
 from shufflenet_deploy.bench.results import Model, Results
+from shufflenet_deploy.bench.steady import share_set_aside
 from shufflenet_deploy.bench.summary import PairSummary, Warning
 
 ARM64 = ("aarch64", "arm64")
@@ -59,6 +60,13 @@ def _notes(results: Results) -> Iterator[str]:
         yield (
             f"This processor is {architecture}, no ARM64: what the paper says of time is said of "
             "ARM processors and need not hold here."
+        )
+    aside = share_set_aside(results)
+    if aside:
+        yield (
+            f"In {aside:.0%} of the bursts the processor was slower than at its best, as a fixed "
+            "computation beside each of them shows. Where enough others remain, latencies and "
+            "ratios are of those; percentiles, outliers and distributions are of all."
         )
     options = [model.options for model in results.models if model.options]
     if any(one.weights == "random" for one in options):

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shufflenet_deploy.bench.statistics import Interval, log_interval, paired_ratio
-from shufflenet_deploy.runtime.canary import canary
+from shufflenet_deploy.runtime.canary import canary, pulse
 from shufflenet_deploy.runtime.environment import read_environment
 from shufflenet_deploy.runtime.instruments import Instruments
 from shufflenet_deploy.runtime.loading import Loaded, load
@@ -105,6 +105,7 @@ def _ratio(path: Path, number: int) -> float:
         environment=read_environment,
         state=StateReader(clock).read,
         canary=lambda: canary(clock),
+        pulse=pulse(clock),
         peak=lambda: peak_multiply_adds_per_second(clock),
         report=lambda progress: None,
     )

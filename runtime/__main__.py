@@ -50,7 +50,7 @@ def _carry_out(spec: Spec) -> Answer:
     limit_pools(spec.threads)
     cores = pin(spec.cores)
     # Only now, since these import numpy, which starts its threads, as many as it was told.
-    from shufflenet_deploy.runtime.canary import canary
+    from shufflenet_deploy.runtime.canary import canary, pulse
     from shufflenet_deploy.runtime.instruments import Instruments
     from shufflenet_deploy.runtime.peak import peak_multiply_adds_per_second
     from shufflenet_deploy.runtime.worker import carry_out
@@ -61,6 +61,7 @@ def _carry_out(spec: Spec) -> Answer:
         environment=read_environment,
         state=state,
         canary=lambda: canary(time.perf_counter_ns),
+        pulse=pulse(time.perf_counter_ns),
         peak=lambda: peak_multiply_adds_per_second(time.perf_counter_ns),
         report=_report,
     )

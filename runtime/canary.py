@@ -29,22 +29,41 @@ Floats = NDArray[np.float32]
 
 REPETITIONS = 5
 _SIZE = 4096
+_HALF, _ONE = np.array(0.5, np.float32), np.array(1.0, np.float32)
 _LINE = 64  # bytes
 _ROUNDS = 3000  # about 10 ms on a core of 2 GHz
+_PULSE_ROUNDS = 300
 
 
 def canary(clock: Callable[[], int], repetitions: int = REPETITIONS) -> tuple[int, ...]:
     """Do the work `repetitions` times, after once untimed; nanoseconds of each on `clock`."""
     values = _aligned(_SIZE)
     values.fill(1.0)
-    half, one = np.array(0.5, np.float32), np.array(1.0, np.float32)
-    _work(values, half, one)  # brings the array into the cache and wakes the core
+    _work(values, _ROUNDS)  # brings the array into the cache and wakes the core
     times = []
     for _ in range(repetitions):
         start = clock()
-        _work(values, half, one)
+        _work(values, _ROUNDS)
         times.append(clock() - start)
     return tuple(times)
+
+
+def pulse(clock: Callable[[], int]) -> Callable[[], int]:
+    """What does a tenth of the work once, whenever it is called, and tells its nanoseconds.
+
+    Short enough to stand beside each burst. A core that a neighbour takes half of changes within
+    seconds, and the canary before and after all rounds is too far from most of them.
+    """
+    values = _aligned(_SIZE)
+    values.fill(1.0)
+
+    def once() -> int:
+        _work(values, _PULSE_ROUNDS // 10)  # the array may have left the cache
+        start = clock()
+        _work(values, _PULSE_ROUNDS)
+        return clock() - start
+
+    return once
 
 
 def _aligned(size: int) -> Floats:
@@ -59,7 +78,7 @@ def _aligned(size: int) -> Floats:
     return buffer[start : start + size]
 
 
-def _work(values: Floats, half: Floats, one: Floats) -> None:
-    for _ in range(_ROUNDS):
-        np.multiply(values, half, out=values)
-        np.add(values, one, out=values)
+def _work(values: Floats, rounds: int) -> None:
+    for _ in range(rounds):
+        np.multiply(values, _HALF, out=values)
+        np.add(values, _ONE, out=values)

@@ -26,6 +26,8 @@ class Instruments:
     state: Callable[[], State]
     canary: Callable[[], tuple[int, ...]]
     """Nanoseconds of each repetition of a fixed kernel."""
+    pulse: Callable[[], int]
+    """Nanoseconds of a piece of that kernel."""
     peak: Callable[[], float]
     """Multiply-adds per second of the processor, with the threads that it was told to use."""
     report: Callable[[Progress], None]

@@ -60,8 +60,16 @@ def _burst(run: Run, number: int, position: int, spec: Spec, instruments: Instru
     if spec.rest_seconds:
         instruments.sleep(spec.rest_seconds)
     clock: Clock = instruments.clock
+    before = (instruments.pulse(),) if spec.canary else ()
     cold_ns = timed(run, clock) if spec.untimed else None
     for _ in range(spec.untimed - 1):
         run()
     samples = tuple(timed(run, clock) for _ in range(spec.timed))
-    return Burst(round=number, position=position, cold_ns=cold_ns, samples_ns=samples)
+    after = (instruments.pulse(),) if spec.canary else ()
+    return Burst(
+        round=number,
+        position=position,
+        cold_ns=cold_ns,
+        samples_ns=samples,
+        pulses_ns=before + after,
+    )

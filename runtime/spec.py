@@ -63,6 +63,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Before each burst, until the spinning threads of the model before have gone to sleep."""
     cool_down: CoolDown | None = None
     canary: bool = True
+    """Time it before and after the rounds, and pieces of it beside each burst."""
     peak: bool = False
     """Measure the peak rate of the processor too."""
     profile_runs: _NotNegative = 0
@@ -81,6 +82,8 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The first untimed run, straight after another model; None where there is none."""
     samples_ns: tuple[int, ...]
     """The timed runs in their order."""
+    pulses_ns: tuple[int, ...] = ()
+    """Straight before and after the burst, a piece of the canary: how fast the core was then."""
 
 
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

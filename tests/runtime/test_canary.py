@@ -35,9 +35,23 @@ def test_it_works_as_often_as_is_said_and_once_before(monkeypatch: pytest.Monkey
 def test_the_values_stay_normal_numbers() -> None:
     values = module._aligned(module._SIZE)
     values.fill(1.0)
-    half, one = np.array(0.5, np.float32), np.array(1.0, np.float32)
-    module._work(values, half, one)
+    module._work(values, 3000)
     assert np.all(values == 2.0)
+
+
+def test_a_pulse_times_one_piece_of_the_work_after_a_shorter_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0
+
+    def work(values: object, rounds: int) -> None:
+        nonlocal now
+        now += rounds
+
+    monkeypatch.setattr(module, "_work", work)
+    once = module.pulse(lambda: now)
+    assert (once(), once()) == (300, 300)
+    assert now == 2 * (30 + 300)
 
 
 @pytest.mark.parametrize("size", [16, 17, 4096])

@@ -43,13 +43,26 @@ def _spec(**settings: Any) -> Spec:
 def test_a_burst_is_untimed_runs_and_then_timed_ones() -> None:
     machine = FakeMachine()
     first, second = _measure(machine, 1, rounds=2, untimed=5, timed=3)
-    assert first == (0, Burst(round=0, position=0, cold_ns=1, samples_ns=(6, 7, 8)))
-    assert second == (0, Burst(round=1, position=0, cold_ns=9, samples_ns=(14, 15, 16)))
+    assert first == (
+        0,
+        Burst(round=0, position=0, cold_ns=1, samples_ns=(6, 7, 8), pulses_ns=(10, 10)),
+    )
+    assert second == (
+        0,
+        Burst(round=1, position=0, cold_ns=9, samples_ns=(14, 15, 16), pulses_ns=(10, 10)),
+    )
     assert len(machine.ran) == 16
 
 
+def test_a_pulse_stands_before_and_after_each_burst() -> None:
+    machine = FakeMachine()
+    machine.pulses = iter(range(8))
+    bursts = [burst for _, burst in _measure(machine, 2, rounds=2)]
+    assert [burst.pulses_ns for burst in bursts] == [(0, 1), (2, 3), (4, 5), (6, 7)]
+
+
 def test_without_untimed_runs_there_is_no_cold_one() -> None:
-    ((_, burst),) = _measure(FakeMachine(), 1, rounds=1, untimed=0, timed=2)
+    ((_, burst),) = _measure(FakeMachine(), 1, rounds=1, untimed=0, timed=2, canary=False)
     assert burst == Burst(round=0, position=0, cold_ns=None, samples_ns=(1, 2))
 
 

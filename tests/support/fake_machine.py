@@ -36,6 +36,8 @@ class FakeMachine:
         """In degrees Celsius, one for each state; without any there is no sensor."""
         self.canaries: Iterator[tuple[int, ...]] = iter(())
         """Where these end, each repetition takes 100 ns."""
+        self.pulses: Iterator[int] = iter(())
+        """Where these end, each takes 10 ns."""
         self.available_bytes: int | None = 10**12
         self.before_report: Callable[[Progress], None] = lambda progress: None
 
@@ -65,6 +67,9 @@ class FakeMachine:
         self._note("canary")
         return next(self.canaries, (100, 100, 100))
 
+    def pulse(self) -> int:
+        return next(self.pulses, 10)
+
     def peak(self) -> float:
         self._note("peak")
         return 1e9
@@ -84,6 +89,7 @@ class FakeMachine:
             environment=lambda: ENVIRONMENT,
             state=self.state,
             canary=self.canary,
+            pulse=self.pulse,
             peak=self.peak,
             report=self.report,
         )

@@ -1,0 +1,65 @@
+"""Which bursts were timed while the processor was as fast as it can be.
+
+On a virtual machine, such as those of CI, a neighbour on the other thread of the same core halves
+its speed for seconds at a time, and no sensor tells. A small network and one that fills the memory
+do not slow down alike, so even their ratio within a round then depends on the neighbour: here
+AlexNet to ShuffleNet 0.5x read 21.6 and 18.1 in the two states. The pieces of the canary beside
+each burst do tell, and know nothing of the models' times: what they set aside is not chosen by
+what it would show.
+
+Only where the machine does not tell its frequency. A board that does and is slowed down, because
+it is hot or short of power, is measured as it is: that is what its user will see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from shufflenet_deploy.bench import statistics
+from shufflenet_deploy.bench.results import Results, Timed
+from shufflenet_deploy.runtime.spec import Burst
+
+TOLERANCE = 1.15
+"""Over the fastest tenth of all pulses. A neighbour costs a half or more; what remains when the
+machine is at rest scatters by some percent."""
+_FASTEST = 0.1
+
+Judge = Callable[[Burst], bool]
+
+
+def judge(results: Results) -> Judge:
+    """Whether a burst of `results` was timed on a processor at its full speed.
+
+    True of all where there is no telling, and where frequencies are told.
+    """
+    pulses = [ns for burst in _bursts(results) for ns in burst.pulses_ns]
+    if not pulses or _tells_frequency(results):
+        return lambda burst: True
+    limit = TOLERANCE * statistics.quantile(pulses, _FASTEST)
+    return lambda burst: max(burst.pulses_ns, default=0) <= limit
+
+
+def share_set_aside(results: Results) -> float:
+    """Of all bursts, those that `judge` refuses; 0 without any."""
+    steady = judge(results)
+    judged = [steady(burst) for burst in _bursts(results)]
+    return 1 - sum(judged) / len(judged) if judged else 0.0
+
+
+def _bursts(results: Results) -> Iterator[Burst]:
+    return (
+        burst
+        for run in results.runs
+        if isinstance(run, Timed)
+        for model in run.models
+        for burst in model.bursts
+    )
+
+
+def _tells_frequency(results: Results) -> bool:
+    return any(
+        state.frequencies_mhz
+        for run in results.runs
+        if isinstance(run, Timed)
+        for state in run.states
+    )

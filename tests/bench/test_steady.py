@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from shufflenet_deploy.bench.claims import load_paper
+from shufflenet_deploy.bench.estimates import ratios
+from shufflenet_deploy.bench.results import Model, Results, Timed
+from shufflenet_deploy.bench.steady import share_set_aside
+from shufflenet_deploy.bench.summarise import summarise
+from shufflenet_deploy.bench.warnings import notes
+
+Make = Callable[[Callable[[int, int], bool]], Results]
+SLOW, FAST = 600, 300
+
+
+@pytest.fixture
+def make(make_model: Callable[..., Model], make_results: Callable[..., Results]) -> Make:
+    """Two models named together; where `slow(process, round)`, the second takes twice as long.
+
+    And the first three times: what slows a processor down moves ratios too.
+    """
+
+    def build(slow: Callable[[int, int], bool]) -> Results:
+        results = make_results(
+            make_model(scale=0.5),
+            make_model(scale=1.0),
+            times=lambda process, number, member: (
+                (3.0, 4.0)[member] if slow(process, number) else (1.0, 2.0)[member]
+            ),
+            named=2,
+        )
+        return replace(results, runs=tuple(_pulsed(run, slow) for run in results.runs))
+
+    return build
+
+
+def _pulsed(run: object, slow: Callable[[int, int], bool]) -> Timed:
+    assert isinstance(run, Timed)
+    models = tuple(
+        replace(
+            model,
+            bursts=tuple(
+                replace(burst, pulses_ns=(FAST, SLOW if slow(run.process, burst.round) else FAST))
+                for burst in model.bursts
+            ),
+        )
+        for model in run.models
+    )
+    return replace(run, models=models)
+
+
+def ratio(results: Results) -> float:
+    (estimate,) = ratios(results, results.blocks[0], load_paper()).values()
+    return estimate.value
+
+
+def test_rounds_beside_a_slow_pulse_are_set_aside(make: Make) -> None:
+    results = make(lambda process, number: number % 2 == 1)
+    assert ratio(results) == pytest.approx(2.0)
+    assert share_set_aside(results) == 0.5
+    assert any("In 50% of the bursts" in note for note in notes(results))
+
+
+def test_latency_is_of_the_others_and_percentiles_are_of_all(make: Make) -> None:
+    first, _ = summarise(make(lambda process, number: number % 2 == 1), load_paper()).models
+    assert first.latency_ms is not None
+    assert first.latency_ms.value == pytest.approx(1.0)
+    assert first.latency_ms.rounds == 10
+    assert first.p90_ms == pytest.approx(3.0)
+    assert len(first.samples_ms) == 60
+
+
+def test_a_process_that_was_slow_throughout_does_not_count(make: Make) -> None:
+    results = make(lambda process, number: process < 2)
+    (estimate,) = ratios(results, results.blocks[0], load_paper()).values()
+    assert estimate.processes == 3
+    assert estimate.value == pytest.approx(2.0)
+
+
+def test_with_too_few_at_full_speed_all_count(make: Make) -> None:
+    results = make(lambda process, number: process < 3)
+    (estimate,) = ratios(results, results.blocks[0], load_paper()).values()
+    assert estimate.processes == 5
+
+
+def test_a_machine_at_rest_keeps_everything(make: Make) -> None:
+    results = make(lambda process, number: False)
+    assert share_set_aside(results) == 0
+    assert not any("of the bursts" in note for note in notes(results))
+
+
+def test_a_board_that_tells_its_frequency_is_measured_as_it_is(make: Make) -> None:
+    results = make(lambda process, number: number % 2 == 1)
+    runs: Sequence[object] = results.runs
+    told = tuple(
+        replace(run, states=(replace(run.states[0], frequencies_mhz={0: 1500.0}),))
+        for run in runs
+        if isinstance(run, Timed)
+    )
+    assert share_set_aside(replace(results, runs=told)) == 0
+
+
+def test_without_pulses_all_count(
+    make_model: Callable[..., Model], make_results: Callable[..., Results]
+) -> None:
+    assert share_set_aside(make_results(make_model(scale=0.5))) == 0
+    assert share_set_aside(make_results()) == 0
