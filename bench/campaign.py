@@ -95,7 +95,7 @@ def start(
 
 def _may_be_replaced(out: Path) -> bool:
     try:
-        return read(out).ended == "done"
+        return read(out).ended in ("done", "minutes")
     except BenchError:  # not ours, or older: replaced, as --out says
         return True
 

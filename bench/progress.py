@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -22,6 +22,14 @@ from shufflenet_deploy.runtime.spec import Progress as WorkerProgress
 
 _ROWS = 18
 """Blocks that the live view shows at most: more would not fit a terminal."""
+
+
+def _in_sight(results: Results) -> Sequence[Block]:
+    """As many blocks as fit, the one that was measured last among them."""
+    ids = [block.id for block in results.blocks]
+    latest = ids.index(results.runs[-1].block)
+    first = min(max(latest - _ROWS // 2, 0), max(len(ids) - _ROWS, 0))
+    return results.blocks[first : first + _ROWS]
 
 
 class View(Protocol):
@@ -143,7 +151,7 @@ class _Screen:
         table.add_column("block", overflow="ellipsis", no_wrap=True)
         table.add_column("processes", justify="right")
         table.add_column("so far", justify="right")
-        for block in results.blocks[:_ROWS]:
+        for block in _in_sight(results):
             done = sum(run.block == block.id for run in results.runs)
             figure = "skipped" if block.skipped else known(current(results, block, self._paper))
             table.add_row(escape(block.id), str(done), figure)

@@ -47,10 +47,8 @@ def verdict(results: Results, block: Block, paper: Paper, setting: Setting) -> V
     outcome: Outcome = "inconclusive"
     if not results.target.latency:
         reason = "the time of an emulated processor is no latency: measure on a device"
-    elif missing:
-        reason = missing
     elif measured is None:
-        reason = "not measured yet: go on with --resume"
+        reason = missing or "not measured yet: go on with --resume"
     else:
         outcome, reason = judge(claim, measured)
     theoretical = _theoretical(results, block, claim, paper)
