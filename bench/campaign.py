@@ -139,6 +139,7 @@ def _fixed(results: Results) -> Parameters:
         most_processes=usual.most_processes,
         rounds=usual.rounds,
         interval_percent=usual.interval_percent,
+        patience_minutes=usual.patience_minutes,
         minutes=None,
     )
 

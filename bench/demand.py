@@ -12,8 +12,8 @@ def present(results: Results, block: Block) -> list[int]:
     return [member for member in block.members if not results.models[member].skipped]
 
 
-def is_open(results: Results, block: Block, paper: Paper) -> bool:
-    """Whether `block` wants another process."""
+def is_open(results: Results, block: Block, paper: Paper, patient: bool = True) -> bool:
+    """Whether `block` wants another process; if not `patient`, none beyond the least number."""
     parameters = results.parameters
     if block.skipped or not present(results, block):
         return False
@@ -22,7 +22,7 @@ def is_open(results: Results, block: Block, paper: Paper) -> bool:
         return not done  # what is checked once is checked
     if not _rounds_left(results, block) or done >= parameters.most_processes:
         return False
-    return done < parameters.processes or not is_known(results, block, paper)
+    return done < parameters.processes or (patient and not is_known(results, block, paper))
 
 
 def next_rounds(results: Results, block: Block) -> int:

@@ -164,6 +164,8 @@ class _Measurement:
     def _turns(self) -> Iterator[None]:
         while open_blocks := self._open_blocks():
             for block in open_blocks:
+                if not self._is_open(block):  # patience ended within this turn
+                    continue
                 if self._budget.is_over(self._clock() - self._start, block):
                     self._results = replace(self._results, ended="minutes")
                     yield
@@ -172,8 +174,12 @@ class _Measurement:
                 yield
 
     def _open_blocks(self) -> list[Block]:
-        results = self._results
-        return [block for block in results.blocks if is_open(results, block, self._paper)]
+        return [block for block in self._results.blocks if self._is_open(block)]
+
+    def _is_open(self, block: Block) -> bool:
+        elapsed = self._clock() - self._start + self._budget.before
+        patient = elapsed < 60 * self._results.parameters.patience_minutes
+        return is_open(self._results, block, self._paper, patient)
 
     def _process(self, block: Block) -> None:
         parameters = self._results.parameters

@@ -43,6 +43,8 @@ class Parameters(_Record, frozen=True, kw_only=True):
     """Of rounds; two are measured however long they take."""
     interval_percent: float = 2.0
     """A block ends once every ratio of it is known so well: half the width of its 95% interval."""
+    patience_minutes: float = 12.0
+    """After which no block gets more processes than `processes`, however wide its interval."""
     minutes: float | None = None
     """For everything, at most."""
     untimed: int = 5

@@ -9,6 +9,9 @@ what it would show.
 
 Only where the machine does not tell its frequency. A board that does and is slowed down, because
 it is hot or short of power, is measured as it is: that is what its user will see.
+
+And only where most bursts were at full speed. Of a machine that is mostly slowed down the few others
+come and go from one measurement to the next, and figures of these repeat worse than those of all.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ TOLERANCE = 1.15
 """Over the fastest tenth of all pulses. A neighbour costs a half or more; what remains when the
 machine is at rest scatters by some percent."""
 _FASTEST = 0.1
+MOST = 0.5
 
 Judge = Callable[[Burst], bool]
 
@@ -30,20 +34,26 @@ Judge = Callable[[Burst], bool]
 def judge(results: Results) -> Judge:
     """Whether a burst of `results` was timed on a processor at its full speed.
 
-    True of all where there is no telling, and where frequencies are told.
+    True of all where there is no telling, where frequencies are told, and where most are slow.
     """
+    if not 0 < slow_share(results) <= MOST:
+        return lambda burst: True
+    return _at_full_speed(results)
+
+
+def slow_share(results: Results) -> float:
+    """Of all bursts, those that were timed on a slower processor; 0 where there is no telling."""
+    steady = _at_full_speed(results)
+    judged = [steady(burst) for burst in _bursts(results)]
+    return 1 - sum(judged) / len(judged) if judged else 0.0
+
+
+def _at_full_speed(results: Results) -> Judge:
     pulses = [ns for burst in _bursts(results) for ns in burst.pulses_ns]
     if not pulses or _tells_frequency(results):
         return lambda burst: True
     limit = TOLERANCE * statistics.quantile(pulses, _FASTEST)
     return lambda burst: max(burst.pulses_ns, default=0) <= limit
-
-
-def share_set_aside(results: Results) -> float:
-    """Of all bursts, those that `judge` refuses; 0 without any."""
-    steady = judge(results)
-    judged = [steady(burst) for burst in _bursts(results)]
-    return 1 - sum(judged) / len(judged) if judged else 0.0
 
 
 def _bursts(results: Results) -> Iterator[Burst]:

@@ -24,8 +24,9 @@ from shufflenet_deploy.bench.evidence import (
     timed_runs,
 )
 from shufflenet_deploy.bench.results import Model, Results
-from shufflenet_deploy.bench.steady import share_set_aside
+from shufflenet_deploy.bench.steady import MOST, slow_share
 from shufflenet_deploy.bench.summary import PairSummary, Warning
+from shufflenet_deploy.runtime.warm_up import WINDOW
 
 ARM64 = ("aarch64", "arm64")
 """As Linux and as macOS call it."""
@@ -61,12 +62,17 @@ def _notes(results: Results) -> Iterator[str]:
             f"This processor is {architecture}, no ARM64: what the paper says of time is said of "
             "ARM processors and need not hold here."
         )
-    aside = share_set_aside(results)
-    if aside:
+    slow = slow_share(results)
+    if slow:
+        consequence = (
+            "Where enough others remain, latencies and ratios are of those; percentiles, outliers "
+            "and distributions are of all."
+            if slow <= MOST
+            else "Those are too many to set aside, so that all figures are of all bursts."
+        )
         yield (
-            f"In {aside:.0%} of the bursts the processor was slower than at its best, as a fixed "
-            "computation beside each of them shows. Where enough others remain, latencies and "
-            "ratios are of those; percentiles, outliers and distributions are of all."
+            f"In {slow:.0%} of the bursts the processor was slower than at its best, as a fixed "
+            f"computation beside each of them shows. {consequence}"
         )
     options = [model.options for model in results.models if model.options]
     if any(one.weights == "random" for one in options):
@@ -114,7 +120,13 @@ def _why_slow(model: Model) -> str | None:
 def _unstable(results: Results) -> str | None:
     runs = timed_runs(results)
     timed = Counter(model.member for run in runs for model in run.models)
-    unstable = Counter(model.member for run in runs for model in run.models if not model.stable)
+    # Of a slow model there are too few runs to tell; each of its bursts begins with as many again.
+    unstable = Counter(
+        model.member
+        for run in runs
+        for model in run.models
+        if not model.stable and len(model.warm_up_ns) >= 2 * WINDOW
+    )
     return _first_of(
         [
             f"{results.models[member].name} was still becoming faster when its warm-up ended, "
@@ -191,7 +203,7 @@ KINDS = {
     ),
     "unstable-warm-up": Kind(
         "a model was timed before its time had stopped falling",
-        "measure again on a machine at rest; a model that takes seconds is warmed up only twice",
+        "measure again on a machine at rest",
     ),
     "imprecise": Kind(
         "a ratio is known less well than was wanted",

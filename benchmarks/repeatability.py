@@ -11,7 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean, stdev
@@ -46,15 +46,22 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=10, help="runs of the suite [10]")
     parser.add_argument("--neighbour", choices=list(ALLOWED), default="none")
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
+    parser.add_argument("--format", action="append", default=[], help="only this one [both]")
+    parser.add_argument("--keep", type=Path, help="folder for the results of each run [none]")
     parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
     options = parser.parse_args()
+    if options.repeats < 2:
+        parser.error("--repeats: of fewer than 2 runs there is no spread")
 
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
     found: dict[tuple[str, str], list[float]] = {}
     warned = 0
     with neighbour(options.neighbour), tempfile.TemporaryDirectory() as folder:
         for repeat in range(options.repeats):
             print(f"run {repeat + 1} of {options.repeats}", file=sys.stderr, flush=True)
-            document = measure(options.artifacts, Path(folder) / f"{repeat}.json")
+            out = (options.keep or Path(folder)) / f"{repeat}.json"
+            document = measure(options.artifacts, options.format, out)
             for key, ratio in ratios(document["summary"]):
                 found.setdefault(key, []).append(ratio)
             warned += any(one["code"] == LOAD for one in document["summary"]["warnings"])
@@ -89,9 +96,11 @@ def neighbour(name: str) -> Iterator[None]:
         process.wait()
 
 
-def measure(artifacts: Path, out: Path) -> dict[str, Any]:
+def measure(artifacts: Path, formats: Sequence[str], out: Path) -> dict[str, Any]:
     """The document of one run of the suite."""
     command = [sys.executable, "-m", "shufflenet_deploy.bench", "--suite", "quick", "--json"]
+    for one in formats:
+        command += ["--format", one]
     done = subprocess.run(
         [*command, "--artifacts", str(artifacts), "--out", str(out)],
         stdout=subprocess.PIPE,

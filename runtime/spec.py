@@ -26,7 +26,7 @@ class WarmUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     least: _NotNegative = 12
     """Runs; fewer only where `seconds` are over after two."""
     most: _NotNegative = 60
-    seconds: _Seconds = 3.0
+    seconds: _Seconds = 1.0
     """For one model. A slow one has warmed up the caches and the clock with its first run."""
 
 

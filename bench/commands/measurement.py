@@ -102,7 +102,8 @@ def run(
         typer.Option(
             min=0,
             metavar="PERCENT",
-            help="A block ends when its ratio is known so well: half its 95% interval.",
+            help="A block ends when its ratios are known so well, half their 95% interval; and "
+            "after 12 minutes in any case, once it has --processes.",
         ),
     ] = 2.0,
     max_minutes: Annotated[

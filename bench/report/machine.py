@@ -113,10 +113,12 @@ def protocol(material: Material) -> list[str]:
         "until its time no longer falls. Then they take turns in rounds, in shuffled order: a "
         f"burst of {parameters.untimed} untimed runs, which bring its weights back into the "
         f"caches, and {parameters.timed} timed ones.",
-        "A latency is the median over processes of the median of their timed runs. A ratio is "
-        "taken within each round, where both models saw the same machine, and its median in each "
-        "process. Intervals are 95% t intervals over the processes' logarithms. Outliers are "
+        "A latency is the geometric mean over processes of the median of their timed runs. A ratio "
+        "is taken within each round, where both models saw the same machine, and its median in "
+        "each process. Intervals are 95% t intervals over the processes' logarithms. Outliers are "
         "counted and never dropped.",
         "A fixed kernel, the canary, is timed at the start and the end of every process: where it "
-        "becomes slower, so has the processor, whether or not it has sensors.",
+        "becomes slower, so has the processor, whether or not it has sensors. Pieces of it are "
+        "timed beside each burst; on a machine that does not tell its frequency, bursts beside a "
+        "slow piece are set aside where enough others remain.",
     ]

@@ -59,7 +59,7 @@ _FIGURES: tuple[tuple[str, _Cell], ...] = (
 )
 
 COLUMNS_EXPLAINED = (
-    ("latency", "median over processes of the median of their timed runs"),
+    ("latency", "geometric mean over processes of the median of their timed runs"),
     ("p90, p99", "of all timed runs: one in ten, one in a hundred takes longer"),
     ("MAD", "median absolute deviation of all timed runs, by their median"),
     ("outliers", "timed runs far off their process's median; counted, never dropped"),

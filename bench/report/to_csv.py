@@ -64,7 +64,7 @@ COLUMNS = (
     Column("threads", "of the engine", lambda r, m, s: s.setting.threads),
     Column(
         "latency_ms",
-        "median over processes of the median of their timed runs",
+        "geometric mean over processes of the median of their timed runs",
         _latency("value"),
     ),
     Column(

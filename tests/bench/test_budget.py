@@ -69,11 +69,11 @@ def test_slow_models_stop_at_the_seconds_of_a_process_but_do_two_rounds(begun: R
     # Warm-up 30 runs; 10 rounds would be 2 s: all of them fit.
     assert budget.expected(begun.blocks[0]) == pytest.approx(30 * 0.025 + 2.0)
     budget.saw_alone(1, alone(run_ms=50.0), seconds=0.25)
-    # 10 rounds would be 4 s: 3 s.
-    assert budget.expected(begun.blocks[0]) == pytest.approx(30 * 0.05 + 3.0)
+    # The warm-up ends after 1 s; 10 rounds would be 4 s: 3 s.
+    assert budget.expected(begun.blocks[0]) == pytest.approx(1.0 + 3.0)
     budget.saw_alone(1, alone(run_ms=1000.0), seconds=5.0)
-    # The warm-up ends after 3 s; two rounds of 8 runs take longer than 3 s.
-    assert budget.expected(begun.blocks[0]) == pytest.approx(3.0 + 16.0)
+    # Two rounds of 8 runs take longer than 3 s.
+    assert budget.expected(begun.blocks[0]) == pytest.approx(1.0 + 16.0)
 
 
 def test_processes_that_were_seen_are_better_than_a_forecast(begun: Results) -> None:

@@ -240,6 +240,20 @@ def test_no_process_ends_after_the_minutes_are_over(
     assert all(model.probe for model in last.models)
 
 
+def test_after_its_patience_is_over_a_block_gets_no_more_than_the_least(
+    make_device: type[FakeDevice], subjects: list[Subject]
+) -> None:
+    impatient = replace(FEW, patience_minutes=0.0)
+    assert counts(Clocked(make_device(scatter=0.1), 10).measure(start(subjects, impatient))) == [
+        2,
+        2,
+    ]
+    # The peak, three models alone and two processes of each block take 80 s; then two of one are
+    # begun within the patience.
+    some = replace(FEW, patience_minutes=85 / 60)
+    assert counts(Clocked(make_device(scatter=0.1), 10).measure(start(subjects, some))) == [3, 2]
+
+
 def test_a_run_knows_when_it_began_also_where_it_was_resumed(
     make_device: type[FakeDevice], subjects: list[Subject]
 ) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shufflenet_deploy.bench.claims import load_paper
 from shufflenet_deploy.bench.estimates import ratios
 from shufflenet_deploy.bench.results import Model, Results, Timed
-from shufflenet_deploy.bench.steady import share_set_aside
+from shufflenet_deploy.bench.steady import slow_share
 from shufflenet_deploy.bench.summarise import summarise
 from shufflenet_deploy.bench.warnings import notes
 
@@ -60,7 +60,7 @@ def ratio(results: Results) -> float:
 def test_rounds_beside_a_slow_pulse_are_set_aside(make: Make) -> None:
     results = make(lambda process, number: number % 2 == 1)
     assert ratio(results) == pytest.approx(2.0)
-    assert share_set_aside(results) == 0.5
+    assert slow_share(results) == 0.5
     assert any("In 50% of the bursts" in note for note in notes(results))
 
 
@@ -84,11 +84,13 @@ def test_with_too_few_at_full_speed_all_count(make: Make) -> None:
     results = make(lambda process, number: process < 3)
     (estimate,) = ratios(results, results.blocks[0], load_paper()).values()
     assert estimate.processes == 5
+    assert estimate.rounds == 20
+    assert any("too many to set aside" in note for note in notes(results))
 
 
 def test_a_machine_at_rest_keeps_everything(make: Make) -> None:
     results = make(lambda process, number: False)
-    assert share_set_aside(results) == 0
+    assert slow_share(results) == 0
     assert not any("of the bursts" in note for note in notes(results))
 
 
@@ -100,11 +102,11 @@ def test_a_board_that_tells_its_frequency_is_measured_as_it_is(make: Make) -> No
         for run in runs
         if isinstance(run, Timed)
     )
-    assert share_set_aside(replace(results, runs=told)) == 0
+    assert slow_share(replace(results, runs=told)) == 0
 
 
 def test_without_pulses_all_count(
     make_model: Callable[..., Model], make_results: Callable[..., Results]
 ) -> None:
-    assert share_set_aside(make_results(make_model(scale=0.5))) == 0
-    assert share_set_aside(make_results()) == 0
+    assert slow_share(make_results(make_model(scale=0.5))) == 0
+    assert slow_share(make_results()) == 0

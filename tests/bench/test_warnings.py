@@ -98,7 +98,7 @@ def a_run(
         replace(GOOD, seconds=2.0 * index, busy_seconds=100 + 2.0 * index, own_seconds=2.0 * index)
         for index in range(len(states))
     ]
-    models = [TimedModel(member=0, warm_up_ns=(), stable=0 not in unstable, bursts=())]
+    models = [TimedModel(member=0, warm_up_ns=(1,) * 10, stable=0 not in unstable, bursts=())]
     return Timed(
         block="a block",
         process=0,
@@ -338,6 +338,12 @@ def test_a_governor_is_named_with_its_cores() -> None:
     results = results_of(a_run([mixed] * 3))
     assert evidence(results) == {"governor": "the governor is ondemand on cores 0, 2"}
     assert evidence(replace(results, parameters=Parameters(cores=(1,)))) == {}
+
+
+def test_of_few_warm_up_runs_nothing_can_be_told() -> None:
+    run = a_run(unstable=[0])
+    few = tuple(replace(model, warm_up_ns=(1,) * 9) for model in run.models)
+    assert evidence(results_of(replace(run, models=few), a_run())) == {}
 
 
 def test_a_warm_up_that_did_not_become_stable() -> None:
