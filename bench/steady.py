@@ -10,8 +10,9 @@ what it would show.
 Only where the machine does not tell its frequency. A board that does and is slowed down, because
 it is hot or short of power, is measured as it is: that is what its user will see.
 
-And only where most bursts were at full speed. Of a machine that is mostly slowed down the few others
-come and go from one measurement to the next, and figures of these repeat worse than those of all.
+And only where most bursts were at full speed. Of a machine that is mostly slowed down the few
+others come and go from one measurement to the next, and figures of these repeat worse than those
+of all.
 """
 
 from __future__ import annotations
