@@ -26,6 +26,7 @@ from shufflenet_deploy.bench.devices import Device
 from shufflenet_deploy.bench.plan import plan
 from shufflenet_deploy.bench.records import checked, no_room, probe, same_file, timed
 from shufflenet_deploy.bench.results import Block, Model, Parameters, Results, Run, Target, Timed
+from shufflenet_deploy.bench.steady import full_speed
 from shufflenet_deploy.runtime.environment import Environment
 from shufflenet_deploy.runtime.spec import Answer, CoolDown, Progress, Spec
 from shufflenet_deploy.runtime.state import hottest_c
@@ -195,10 +196,11 @@ class _Measurement:
             timed=parameters.timed,
             rest_seconds=_REST_SECONDS if block.threads > 1 else 0.0,
             cool_down=self._cool_down(),
+            full_speed=full_speed(self._results),
             seed=parameters.seed + number,
         )
         if not self._results.target.latency:
-            spec = replace(spec, rounds=0, canary=False)
+            spec = replace(spec, rounds=0, canary=False, full_speed=None)
         began = self._clock()
         answer = self._run(f"{block.id}, process {number + 1}", spec)
         self._budget.saw_process(block, self._clock() - began)

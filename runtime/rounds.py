@@ -11,6 +11,7 @@ import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
 
+from shufflenet_deploy.runtime.full_speed import Waiting
 from shufflenet_deploy.runtime.instruments import Clock, Instruments, Run, timed
 from shufflenet_deploy.runtime.spec import Burst, Progress, Spec
 
@@ -22,32 +23,34 @@ def rounds(
 
     There are `spec.rounds` rounds, or fewer where one more, as long as the longest so far, would
     end later than `spec.seconds` after the first began; but never fewer than `least_rounds`.
-    `between` is called before each round. The garbage collector rests meanwhile, as in timeit:
+    What they wait for full speed is not counted, and has a limit of its own. `between` is called
+    before each round. The garbage collector rests meanwhile, as in timeit:
     its pauses are not the model's.
     """
+    waiting = Waiting(spec.full_speed if spec.canary else None, instruments)
     order = list(range(len(runs)))
     shuffle = random.Random(spec.seed).shuffle
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        for number in _numbers(spec, instruments):
+        for number in _numbers(spec, instruments, waiting):
             between()
             shuffle(order)
             for position, model in enumerate(order):
-                yield model, _burst(runs[model], number, position, spec, instruments)
+                yield model, _burst(runs[model], number, position, spec, instruments, waiting)
     finally:
         if collecting:
             gc.enable()
 
 
-def _numbers(spec: Spec, instruments: Instruments) -> Iterator[int]:
+def _numbers(spec: Spec, instruments: Instruments, waiting: Waiting) -> Iterator[int]:
     """The number of each round that there is time for, from 0, reported before and at the end."""
     began = start = instruments.clock()
     longest = 0
     for number in range(spec.rounds + 1):
         instruments.report(Progress(stage="round", done=number, total=spec.rounds))
-        now = instruments.clock()
+        now = instruments.clock() - waiting.waited_ns
         longest = max(longest, now - start)
         start = now
         over = spec.seconds is not None and now - began + longest > spec.seconds * 1e9
@@ -56,16 +59,18 @@ def _numbers(spec: Spec, instruments: Instruments) -> Iterator[int]:
         yield number
 
 
-def _burst(run: Run, number: int, position: int, spec: Spec, instruments: Instruments) -> Burst:
+def _burst(
+    run: Run, number: int, position: int, spec: Spec, instruments: Instruments, waiting: Waiting
+) -> Burst:
     if spec.rest_seconds:
         instruments.sleep(spec.rest_seconds)
     clock: Clock = instruments.clock
-    before = (instruments.pulse(),) if spec.canary else ()
+    before = (waiting.pulse_at_full_speed(),) if spec.canary else ()
     cold_ns = timed(run, clock) if spec.untimed else None
     for _ in range(spec.untimed - 1):
         run()
     samples = tuple(timed(run, clock) for _ in range(spec.timed))
-    after = (instruments.pulse(),) if spec.canary else ()
+    after = (waiting.pulse(),) if spec.canary else ()
     return Burst(
         round=number,
         position=position,

@@ -41,6 +41,17 @@ class CoolDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """And then no longer."""
 
 
+class FullSpeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to wait for before each burst, on a system that does not tell its frequency."""
+
+    pulse_ns: _Positive | None
+    """How long a pulse took at full speed in processes before; None where there were none."""
+    tolerance: Annotated[float, msgspec.Meta(gt=1)] = 1.15
+    """Over that, a core is slowed down."""
+    seconds: _Seconds = 2.0
+    """In all bursts of a process together, and then no longer."""
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One process of a block: models that take turns in rounds, a burst at each turn."""
 
@@ -62,6 +73,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rest_seconds: _Seconds = 0.0
     """Before each burst, until the spinning threads of the model before have gone to sleep."""
     cool_down: CoolDown | None = None
+    full_speed: FullSpeed | None = None
     canary: bool = True
     """Time it before and after the rounds, and pieces of it beside each burst."""
     peak: bool = False

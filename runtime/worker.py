@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from shufflenet_deploy.runtime.cool_down import cool_down
 from shufflenet_deploy.runtime.instruments import Instruments, timed
 from shufflenet_deploy.runtime.loading import Loaded, load
@@ -158,7 +160,10 @@ class _Block:
         if self._spec.canary:
             self._start_ns = self._canary()
         runs = [model.loaded.run for model in self._models]
-        for index, burst in rounds(runs, self._spec, self._instruments, self._between_rounds):
+        spec = self._spec
+        if self.states[0].frequencies_mhz:
+            spec = replace(spec, full_speed=None)
+        for index, burst in rounds(runs, spec, self._instruments, self._between_rounds):
             self._models[index].bursts.append(burst)
         if len(self._models[0].bursts) < self._spec.rounds:
             self.stopped = "seconds"

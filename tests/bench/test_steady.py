@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shufflenet_deploy.bench.claims import load_paper
 from shufflenet_deploy.bench.estimates import ratios
 from shufflenet_deploy.bench.results import Model, Results, Timed
-from shufflenet_deploy.bench.steady import slow_share
+from shufflenet_deploy.bench.steady import full_speed, slow_share
 from shufflenet_deploy.bench.summarise import summarise
 from shufflenet_deploy.bench.warnings import notes
 
@@ -85,6 +85,12 @@ def test_with_too_few_at_full_speed_all_count(make: Make) -> None:
     (estimate,) = ratios(results, results.blocks[0], load_paper()).values()
     assert estimate.processes == 5
     assert estimate.rounds == 20
+
+
+def test_of_a_machine_that_is_hardly_ever_fast_all_count(make: Make) -> None:
+    results = make(lambda process, number: (process, number) not in {(0, 0), (1, 1), (2, 2)})
+    (estimate,) = ratios(results, results.blocks[0], load_paper()).values()
+    assert estimate.rounds == 20
     assert any("too many to set aside" in note for note in notes(results))
 
 
@@ -110,3 +116,11 @@ def test_without_pulses_all_count(
 ) -> None:
     assert slow_share(make_results(make_model(scale=0.5))) == 0
     assert slow_share(make_results()) == 0
+
+
+def test_the_next_process_waits_for_the_fastest_so_far(make: Make) -> None:
+    assert full_speed(make(lambda process, number: number % 2 == 1)).pulse_ns == FAST
+
+
+def test_the_first_process_knows_of_no_full_speed(make_results: Callable[..., Results]) -> None:
+    assert full_speed(make_results()).pulse_ns is None

@@ -1,0 +1,62 @@
+"""Wait before a burst until the core is as fast as it was seen to be.
+
+On a virtual machine a neighbour on the other thread of the same core takes half of it for a tenth
+of a second to some seconds at a time, and no sensor tells. What is timed meanwhile is set aside in
+the end (`bench.steady`); to wait for a moment makes that the smaller part.
+
+Where the system tells its frequency there is no waiting: what slows such a board down, heat or too
+little power, is what its user will see too.
+"""
+
+from __future__ import annotations
+
+import bisect
+
+from shufflenet_deploy.runtime.instruments import Instruments
+from shufflenet_deploy.runtime.spec import FullSpeed
+
+FASTEST = 0.1
+"""Of all pulses: what the core can do. The very fastest may be a freak of the clock."""
+_FIRST_PULSES = 20
+_NAP_SECONDS = 0.02
+
+
+class Waiting:
+    """Pulses for one process's rounds, each after as much waiting as `wanted` allows."""
+
+    def __init__(self, wanted: FullSpeed | None, instruments: Instruments) -> None:
+        self._wanted = wanted
+        self._instruments = instruments
+        self._pulses: list[int] = []
+        self.waited_ns = 0
+        """In all, which no round is charged with."""
+        if wanted:
+            for _ in range(_FIRST_PULSES):
+                self.pulse()
+
+    def pulse(self) -> int:
+        """How fast the core is, nanoseconds, without waiting."""
+        found = self._instruments.pulse()
+        bisect.insort(self._pulses, found)
+        return found
+
+    def pulse_at_full_speed(self) -> int:
+        """How fast the core is once it is fast, or once patience has ended."""
+        began = self._instruments.clock()
+        found = self.pulse()
+        if self._wanted is None or not self._is_slow(found, self._wanted):
+            return found
+        patience = self._wanted.seconds * 1e9 - self.waited_ns
+        elapsed = 0
+        while elapsed < patience and self._is_slow(found, self._wanted):
+            self._instruments.sleep(_NAP_SECONDS)
+            found = self.pulse()
+            elapsed = self._instruments.clock() - began
+        self.waited_ns += elapsed
+        return found
+
+    def _is_slow(self, pulse: int, wanted: FullSpeed) -> bool:
+        fast = self._pulses[int(FASTEST * len(self._pulses))]
+        if wanted.pulse_ns is not None:
+            fast = min(fast, wanted.pulse_ns)
+        return pulse > wanted.tolerance * fast
