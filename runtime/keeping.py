@@ -1,0 +1,81 @@
+"""What a host and the keeper on a device say to each other: a message in JSON a line."""
+
+from __future__ import annotations
+
+import msgspec
+
+KEEPING_VERSION = 1
+ALIVE_SECONDS = 5.0
+"""How often the host says `Alive`."""
+SILENCE_SECONDS = 30.0
+"""After which without a word from the host the keeper takes the link for dead."""
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+    """Base of all messages; `type` in the JSON says which."""
+
+
+class Begin(_Message, frozen=True, kw_only=True):
+    """Host: take the device, and keep it until the link ends."""
+
+    host: str
+    """Who asks, for others who find the device taken."""
+    version: int = KEEPING_VERSION
+    clock: float | None = None
+    """Seconds since 1970 by the host's clock; None takes the device's for right."""
+    prepare: bool = False
+    """Set the governor to performance, and back at the end."""
+    silence_seconds: float | None = SILENCE_SECONDS
+    """None waits for the end of the link however long the host is silent."""
+    worker: tuple[str, ...] = ()
+    """The command of a worker; none takes the same Python and `shufflenet_deploy.runtime`."""
+
+
+class Work(_Message, frozen=True, kw_only=True):
+    """Host: run a worker."""
+
+    spec: msgspec.Raw
+
+
+class Interrupt(_Message, frozen=True, kw_only=True):
+    """Host: end the worker early, with what it has; said again, without."""
+
+
+class Alive(_Message, frozen=True, kw_only=True):
+    """Host: the link is there."""
+
+
+ToKeeper = Begin | Work | Interrupt | Alive
+
+
+class Ready(_Message, frozen=True, kw_only=True):
+    """Keeper: the device is taken."""
+
+    version: int = KEEPING_VERSION
+    notes: tuple[str, ...] = ()
+    """What the user should know: what became of `prepare`, or that there is no lock."""
+
+
+class Busy(_Message, frozen=True, kw_only=True):
+    """Keeper: somebody else has the device. It ends after this."""
+
+    holder: str
+    """Who and for how long, in words for the user."""
+
+
+class Said(_Message, frozen=True, kw_only=True):
+    """Keeper: a line of the worker's stderr."""
+
+    line: str
+
+
+class Ended(_Message, frozen=True, kw_only=True):
+    """Keeper: the worker ended."""
+
+    code: int
+    """As `subprocess` has it: negative is a signal."""
+    answer: str
+    """All of its stdout."""
+
+
+FromKeeper = Ready | Busy | Said | Ended
