@@ -13,6 +13,7 @@ from statistics import median
 from typing import TypeVar
 
 from shufflenet_deploy.bench.results import Results, Timed
+from shufflenet_deploy.runtime.phone import THERMAL_STATUS
 from shufflenet_deploy.runtime.state import State, hottest_zone, other_load
 
 FREQUENCY_TOLERANCE = 0.05
@@ -44,14 +45,28 @@ def timed_runs(results: Results) -> list[Timed]:
 
 
 def throttled(results: Results) -> str | None:
-    """A Raspberry Pi's bits that were set in a run, or came up between two readings."""
+    """A Raspberry Pi's bits that were set in a run, or came up between two readings.
+
+    Or the thermal status of a phone.
+    """
     all_bits, during = _throttled_bits(results)
     if not during:
-        return None
+        return _thermal_status(results)
     readings = [[state.throttled or 0 for state in run.states] for run in timed_runs(results)]
     runs = sum(any(bits & 0xF for bits in run) for run in readings)
     when = _in_runs(runs, results) if runs else "between two readings"
     return f"{_bit_names(during)} while it was measured, {when} (bits {all_bits:#x})"
+
+
+def _thermal_status(results: Results) -> str | None:
+    worst = [
+        max((state.thermal_status or 0 for state in run.states), default=0)
+        for run in timed_runs(results)
+    ]
+    if not any(worst):
+        return None
+    name = THERMAL_STATUS[max(worst)]
+    return f"the system's thermal status was {name}, {_in_runs(sum(map(bool, worst)), results)}"
 
 
 def throttled_before(results: Results) -> str | None:
@@ -222,7 +237,7 @@ def missing_sensors(results: Results) -> str | None:
     tells: dict[str, Callable[[State], bool]] = {
         "frequency": lambda state: bool(state.frequencies_mhz),
         "temperature": lambda state: bool(state.temperatures_c),
-        "throttling": lambda state: state.throttled is not None,
+        "throttling": lambda state: (state.throttled, state.thermal_status) != (None, None),
         "load": lambda state: state.busy_seconds is not None or state.load_average is not None,
         "memory": lambda state: state.available_memory_bytes is not None,
     }

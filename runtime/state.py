@@ -21,9 +21,10 @@ from shufflenet_deploy.runtime.environment import (
     megahertz,
     read_text,
 )
+from shufflenet_deploy.runtime.phone import Ask, PhoneState, find_phone, read_phone
 
 THROTTLED_SECONDS = 5.0
-"""How long an answer of vcgencmd stands: each costs a process, and the firmware's time."""
+"""How long an answer of vcgencmd or of a phone's services stands: each costs a process."""
 _VCGENCMD_SECONDS = 2.0
 """It answers within milliseconds, or hangs."""
 _LEAST_SECONDS = 0.2
@@ -51,6 +52,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Of all cores together since boot, this process included."""
     own_seconds: float
     """Processor time of this process."""
+    thermal_status: int | None = None
+    """A phone's, of `phone.THERMAL_STATUS`; its battery's temperature is among the zones."""
+    battery_ma: float | None = None
+    """The current of a phone's battery."""
 
 
 class StateReader:
@@ -58,8 +63,9 @@ class StateReader:
 
     `clock` counts nanoseconds; seconds are counted from here on. Which cores and sensors there
     are is looked up once. `vcgencmd` prints a Raspberry Pi's throttled bits; where None is given
-    the command is looked for, unless `root` is not this machine's. It is asked at most every
-    `THROTTLED_SECONDS`, and never again once it has failed.
+    the command is looked for, unless `root` is not this machine's; likewise `phone`, which asks a
+    phone's services. Both are asked at most every `THROTTLED_SECONDS`, and vcgencmd never again
+    once it has failed.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class StateReader:
         clock: Callable[[], int] = time.perf_counter_ns,
         root: Path = ROOT,
         vcgencmd: Callable[[], str | None] | None = None,
+        phone: Ask | None = None,
     ) -> None:
         self._clock = clock
         self._began = clock()
@@ -74,6 +81,8 @@ class StateReader:
         self._vcgencmd = find_vcgencmd() if vcgencmd is None and root == ROOT else vcgencmd
         self._bits: int | None = None
         self._asked: float | None = None
+        self._phone = find_phone() if phone is None and root == ROOT else phone
+        self._phone_state, self._phone_asked = PhoneState(), -THROTTLED_SECONDS
         self._policies: dict[Path, list[int]] = {}
         for core, folder in cpufreq_folders(root).items():
             self._policies.setdefault(folder, []).append(core)
@@ -90,6 +99,9 @@ class StateReader:
             if frequency := megahertz(read_text(folder / "scaling_cur_freq")):
                 frequencies |= dict.fromkeys(cores, frequency)
         temperatures = {name: degrees(read_text(path)) for name, path in self._zones.items()}
+        phone = self._ask_phone(seconds)
+        if phone.battery_c is not None:
+            temperatures["battery"] = phone.battery_c
         return State(
             seconds=seconds,
             governors=governors,
@@ -100,7 +112,14 @@ class StateReader:
             available_memory_bytes=kilobytes(fields(self._root / "proc/meminfo", "MemAvailable")),
             busy_seconds=busy_seconds(read_text(self._root / "proc/stat")),
             own_seconds=time.process_time(),
+            thermal_status=phone.thermal_status,
+            battery_ma=phone.battery_ma,
         )
+
+    def _ask_phone(self, seconds: float) -> PhoneState:
+        if self._phone and seconds - self._phone_asked >= THROTTLED_SECONDS:
+            self._phone_asked, self._phone_state = seconds, read_phone(self._phone)
+        return self._phone_state
 
     def _throttled(self, seconds: float) -> int | None:
         """The bits of vcgencmd, else those that the kernel shows.

@@ -109,7 +109,7 @@ def _frequency(results: Results) -> Panel | None:
     throttled = [(minute, min(mhz)) for minute, mhz, state in curve if _is_throttled(state)]
     low, high = min(slowest), max(fastest)
     finding = f"{low:g} MHz throughout." if low == high else f"Between {low:g} and {high:g} MHz."
-    if any(state.throttled is not None for _, _, state in curve):
+    if any((state.throttled, state.thermal_status) != (None, None) for _, _, state in curve):
         finding += f" {len(throttled)} of {len(curve)} readings say that it was throttled."
     curves = [
         _Curve(minutes, fastest, ("series-1", "--")),
@@ -121,7 +121,7 @@ def _frequency(results: Results) -> Panel | None:
 
 
 def _is_throttled(state: State) -> bool:
-    return bool((state.throttled or 0) & _NOW)
+    return bool((state.throttled or 0) & _NOW or state.thermal_status)
 
 
 def _canary(results: Results) -> Panel | None:
