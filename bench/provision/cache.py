@@ -1,0 +1,39 @@
+"""What this host keeps for its devices: packages, wheels, and the parts made of them.
+
+The folder may be copied to a host that has no network, or no Debian, and serves there as it is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.folders import cache_folder
+
+
+def host_cache() -> Path:
+    """The folder ``host`` in this program's cache, made where it is not there.
+
+    Raises `BenchError` where it cannot be.
+    """
+    folder = cache_folder() / "host"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BenchError(
+            f"cannot keep what devices need in {folder}: {error.strerror}; set XDG_CACHE_HOME to a "
+            "folder that can be written"
+        ) from None
+    return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep every other process that asks for the same `folder` waiting."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # and closing gives it up, also where a process dies
+        yield

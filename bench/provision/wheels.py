@@ -1,0 +1,242 @@
+"""Wheels for a device's Python, fetched by this host's pip and unpacked without any pip."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.provision.cache import locked
+
+PROJECT = "shufflenet-deploy"
+OLDEST_GLIBC = 17
+"""2.17, which the tag manylinux2014 stands for: no wheel in use is for an older one."""
+_SECONDS = 900.0
+"""For pip to download one wheel, on a slow line too."""
+_NO_NETWORK = re.compile(
+    r"NewConnectionError|Max retries|Failed to establish|Name or service not known"
+    r"|name resolution|ConnectTimeout|ReadTimeout|timed out|ProxyError|Network is unreachable"
+)
+_UNNEEDED = ("*/tests/*", "*.pyi", "*.a", "*/include/*")
+_UNNEEDED_OF = {
+    "numpy": ("numpy/f2py/*", "numpy/_core/*_tests.*.so", "numpy/_pyinstaller/*"),
+    # Its second copy is for programs in C; the folders are tools for making models.
+    "onnxruntime": (
+        "onnxruntime/capi/libonnxruntime.so*",
+        *(f"onnxruntime/{name}/*" for name in ("tools", "transformers", "quantization")),
+        *(f"onnxruntime/{name}/*" for name in ("backend", "datasets")),
+    ),
+    "ai-edge-litert": (
+        "ai_edge_litert/libLiteRtWebGpuAccelerator.so",
+        "ai_edge_litert/aot/*",
+        "ai_edge_litert/tools/*",
+        "ai_edge_litert/tflite/*",
+    ),
+}
+"""What no worker imports, in each wheel."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """For what a wheel has to be."""
+
+    python: tuple[int, int]
+    machine: str
+    glibc: tuple[int, int]
+
+    def __str__(self) -> str:
+        version = ".".join(map(str, self.python))
+        return f"Python {version} on {self.machine} with glibc {'.'.join(map(str, self.glibc))}"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The platform tags that fit, best first."""
+        if self.glibc[0] != 2:
+            return ()
+        numbered = range(self.glibc[1], OLDEST_GLIBC - 1, -1)
+        tags = [f"manylinux_2_{minor}_{self.machine}" for minor in numbered]
+        return (*tags, f"manylinux2014_{self.machine}") if tags else ()
+
+
+def download(
+    names: Sequence[str], platform: Platform, folder: Path, tell: Callable[[str], None]
+) -> list[Path]:
+    """Wheels of the distributions `names` for `platform`, kept in `folder`.
+
+    Of the versions that this host has, so that both are measured with the same. Where one has no
+    wheel for the device, the newest that this project works with; `tell` gets a line of it. All of
+    pip's own settings are honoured. Raises `BenchError` where there is no wheel, or no network.
+    """
+    with locked(folder):
+        return [_wheel(name, platform, folder, tell) for name in names]
+
+
+def distribution(wheel: Path) -> tuple[str, str]:
+    """Name and version in a wheel's file name, the name as registries write it."""
+    name, version, *_ = wheel.name.split("-")
+    return name.replace("_", "-").lower(), version
+
+
+def fits(wheel: Path, platform: Platform) -> bool:
+    """Whether a wheel, by the tags in its file name, is for `platform`."""
+    pythons, abis, platforms = (tag.split(".") for tag in wheel.stem.split("-")[-3:])
+    major, minor = platform.python
+    exact = f"cp{major}{minor}"
+    if not set(platforms) & {*platform.tags, "any"}:
+        return False
+    if exact in pythons and set(abis) & {exact, "abi3", "none"}:
+        return True
+    if "abi3" in abis:  # made for an older Python, and good for all that follow
+        return bool(set(pythons) & {f"cp{major}{older}" for older in range(2, minor)})
+    return "none" in abis and bool(set(pythons) & {f"py{major}", f"py{major}{minor}"})
+
+
+def rules(wheel: Path) -> tuple[str, ...]:
+    """Patterns of what a worker does not need of `wheel`."""
+    return (*_UNNEEDED, *_UNNEEDED_OF.get(distribution(wheel)[0], ()))
+
+
+def unpack(wheel: Path, folder: Path) -> None:
+    """Put into `folder` what a worker needs of `wheel`.
+
+    Raises `BenchError` for a file that is no wheel, or that would reach beyond `folder`.
+    """
+    unneeded = rules(wheel)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.infolist():
+                path = _inside(member, wheel)
+                if path is None or any(fnmatch(str(path), pattern) for pattern in unneeded):
+                    continue
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(member) as source, target.open("wb") as sink:
+                    shutil.copyfileobj(source, sink)
+                executable = member.external_attr >> 16 & 0o111
+                target.chmod(0o755 if executable else 0o644)
+    except zipfile.BadZipFile as error:
+        raise BenchError(f"{wheel} is no wheel ({error}): remove it, and try again") from None
+
+
+def _inside(member: zipfile.ZipInfo, wheel: Path) -> Path | None:
+    """Where `member` belongs; None for a folder, and for what is not imported."""
+    path = PurePosixPath(member.filename)
+    if member.is_dir():
+        return None
+    mode = member.external_attr >> 16
+    if path.is_absolute() or ".." in path.parts or stat.S_ISLNK(mode) or "\\" in member.filename:
+        raise BenchError(f"{wheel} holds {member.filename!r}, which is no name in a wheel")
+    if path.parts[0].endswith(".data"):
+        if len(path.parts) < 3 or path.parts[1] not in ("purelib", "platlib"):
+            return None
+        path = PurePosixPath(*path.parts[2:])
+    return Path(path)
+
+
+def _wheel(name: str, platform: Platform, folder: Path, tell: Callable[[str], None]) -> Path:
+    wanted = _installed(name)
+    wheel = _kept(name, wanted, platform, folder) or _ask_pip(f"{name}=={wanted}", platform, folder)
+    if wheel:
+        return wheel
+    allowed = _allowed(name)
+    wheel = _ask_pip(allowed, platform, folder)
+    if not wheel:
+        raise BenchError(f"there is no wheel of {allowed} for {platform}")
+    tell(
+        f"{name} {wanted}, which this host has, has no wheel for {platform}: the device gets "
+        f"{distribution(wheel)[1]}"
+    )
+    return wheel
+
+
+def _kept(name: str, version: str, platform: Platform, folder: Path) -> Path | None:
+    """A wheel that is here already, so that a second run needs no network."""
+    for wheel in sorted(folder.glob("*.whl")):
+        if distribution(wheel) == (name, version) and fits(wheel, platform):
+            return wheel
+    return None
+
+
+def _installed(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        raise BenchError(
+            f"{name} is not installed here, so it is unknown which version the device should have: "
+            f"pip install {name}"
+        ) from None
+
+
+def _allowed(name: str) -> str:
+    """What this project asks for of `name`: ``numpy>=1.26``."""
+    for line in importlib.metadata.requires(PROJECT) or ():
+        requirement = line.split(";")[0].strip()
+        if re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower() == name:
+            return requirement.replace(" ", "")
+    return name
+
+
+def _ask_pip(requirement: str, platform: Platform, folder: Path) -> Path | None:
+    """The wheel that pip finds; None where there is none. Raises `BenchError` for all else."""
+    if importlib.util.find_spec("pip") is None:
+        raise BenchError(
+            f"there is no pip in {sys.executable} to fetch {requirement} for the device: "
+            "python -m ensurepip"
+        )
+    if not platform.tags:
+        return None
+    before = set(folder.glob("*.whl"))
+    command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-deps"]
+    # Verbose, or pip keeps to itself that it could not reach an index.
+    command += ["-vv", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
+    command += ["--implementation", "cp", "--python-version", ".".join(map(str, platform.python))]
+    for abi in (f"cp{platform.python[0]}{platform.python[1]}", "abi3", "none"):
+        command += ["--abi", abi]
+    for tag in platform.tags:  # pip takes each to the letter
+        command += ["--platform", tag]
+    try:
+        done = subprocess.run(
+            [*command, requirement],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"pip did not fetch {requirement} within {_SECONDS:.0f} s") from None
+    if done.returncode == 0:
+        return _downloaded(requirement, platform, folder, before)
+    if _NO_NETWORK.search(done.stdout + done.stderr):
+        raise BenchError(
+            f"pip cannot reach its index for {requirement}, which the device needs: once with a "
+            f"network, and it is kept in {folder}"
+        )
+    if "No matching distribution" in done.stderr:
+        return None
+    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+    said = (errors or [f"exit code {done.returncode}"])[0].removeprefix("ERROR:").strip()
+    raise BenchError(f"pip cannot fetch {requirement} for the device: {said}")
+
+
+def _downloaded(
+    requirement: str, platform: Platform, folder: Path, before: set[Path]
+) -> Path | None:
+    name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+    found = [
+        wheel
+        for wheel in folder.glob("*.whl")
+        if distribution(wheel)[0] == name and fits(wheel, platform)
+    ]
+    # What was here already is a wheel that pip may have found again.
+    return max(found, key=lambda wheel: (wheel not in before, wheel.stat().st_mtime), default=None)
