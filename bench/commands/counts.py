@@ -1,0 +1,171 @@
+"""``shufflenet-bench counts``: instructions on emulated ARM64 processors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.commands.options import caches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shufflenet_deploy.bench.counts import Counts, Wanted
+
+DEFAULT_SUITE = "quick"
+
+
+def counts(
+    named: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[ARTIFACT]...",
+            show_default=False,
+            help="Files of shufflenet-export, or any .onnx and .tflite. Without any, a suite.",
+        ),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            show_default=f"{DEFAULT_SUITE}, where no artifacts are named",
+            help="As of shufflenet-bench.",
+        ),
+    ] = None,
+    cpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cpu",
+            metavar="NAME",
+            show_default="cortex-a72",
+            help="cortex-a53, cortex-a72, cortex-a76 or neoverse-n1; may be repeated.",
+        ),
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--counts",
+            metavar="instructions|cache",
+            help="cache: also data accesses and their misses in both levels, which takes longer.",
+        ),
+    ] = "instructions",
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", metavar="onnx|tflite", help="Of the suite: only this; may be repeated."
+        ),
+    ] = None,
+    precisions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            metavar="fp32|fp16|int8",
+            show_default="fp32",
+            help="Of the suite; may be repeated.",
+        ),
+    ] = None,
+    lowerings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lowering",
+            metavar="fast|plain",
+            show_default="fast",
+            help="Of the suite; may be repeated.",
+        ),
+    ] = None,
+    artifacts: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the suite's artifacts are. Those missing are exported to it first.",
+        ),
+    ] = Path("artifacts"),
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, show_default="one a core", help="So many at once."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the counts go, after each artifact.")
+    ] = Path("counts.json"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what --out holds already.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Count the instructions of one inference on emulated ARM64 processors.
+
+    The real engines run the artifacts under QEMU, which counts what they
+    execute. That is exact and repeats; it is no latency.
+    """
+    import msgspec
+
+    from shufflenet_deploy.bench.campaign import Choice
+    from shufflenet_deploy.bench.claims import load_paper
+    from shufflenet_deploy.bench.counts import Wanted
+    from shufflenet_deploy.bench.counts_table import show
+    from shufflenet_deploy.bench.emulation.processors import DEFAULT
+    from shufflenet_deploy.bench.results import check_writable
+    from shufflenet_deploy.bench.table import stdout_console
+
+    check_writable(out)
+    choice = Choice(
+        named=tuple(named or ()),
+        suite=suite or (None if named else DEFAULT_SUITE),
+        formats=tuple(formats or ()),
+        precisions=tuple(precisions or ()),
+        folder=artifacts,
+        lowerings=tuple(lowerings or ("fast",)),
+    )
+    wanted = Wanted(
+        subjects=(),
+        cpus=tuple(dict.fromkeys(cpus or (DEFAULT,))),
+        caches=caches(kind) is True,
+        jobs=jobs or len(os.sched_getaffinity(0)),
+    )
+    begun = _begin(wanted, out, resume)
+    subjects = tuple(choice.subjects(load_paper(), _tell))
+    found = _count(begun, msgspec.structs.replace(wanted, subjects=subjects), out)
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+    else:
+        show(found, stdout_console())
+    _tell(f"counts: {out}")
+
+
+def _begin(wanted: Wanted, out: Path, resume: bool) -> Counts:
+    """New counts, or with `resume` those in `out`."""
+    from shufflenet_deploy.bench.counts import begin, go_on, is_counts, read
+
+    begun = begin(wanted)
+    if resume and out.exists():
+        return go_on(read(out), begun, out)
+    if out.exists() and is_counts(out) and not read(out).complete:
+        raise BenchError(
+            f"{out} holds counts that were stopped: go on with them by --resume, name another "
+            "file with --out, or delete it",
+            usage=True,
+        )
+    return begun
+
+
+def _count(begun: Counts, wanted: Wanted, out: Path) -> Counts:
+    from shufflenet_deploy.bench.counts import count_all, write
+
+    found = begun
+    tell: Callable[[str], None] = _tell
+    try:
+        for latest in count_all(begun, wanted, tell):
+            found = latest
+            write(out, found)
+    except KeyboardInterrupt:
+        kept = f"what was counted is in {out}, --resume goes on" if found.entries else "nothing"
+        raise BenchError(f"interrupted: {kept}") from None
+    return found
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
