@@ -164,6 +164,7 @@ def _export(job: Sequence[Options], folder: Path, exporter: Sequence[str]) -> No
         command += ["--scale", str(options.scale)]
     height, width = options.input_size
     command += ["--input-size", f"{height}x{width}", "--precision", options.precision]
+    command += ["--lowering", options.lowering]
     for one in job:
         command += ["--format", one.format]
     command += ["--out", str(folder)]

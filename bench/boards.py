@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.folders import config_folder
 from shufflenet_deploy.bench.results import Target
 from shufflenet_deploy.runtime.environment import Environment
 
@@ -41,7 +42,12 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kind: Literal["local", "ssh", "adb", "emulated"]
     """The way to it."""
     host: _Words | None = None
-    """To which ssh connects, or the phone's serial number for adb."""
+    """To which ssh connects (an alias of ~/.ssh/config, or user@address), or a phone's serial
+    number for adb."""
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
+    """For ssh, where its configuration does not tell."""
+    ssh_config: _Words | None = None
+    """A configuration for ssh instead of ~/.ssh/config."""
     identity: tuple[_Words, ...] = ()
     """How its own name may begin, see `environment.board`; none: it may be any."""
     cores: tuple[_Core, ...] = ()
@@ -51,9 +57,11 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     peaks: tuple[Peak, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what would call an emulator's time a latency."""
+        """Refuse what would call an emulator's time a latency, and what ssh takes for an option."""
         if self.kind == "emulated" and self.latency:
             raise ValueError("the time of an emulated processor is no latency: latency = false")
+        if self.host is not None and not re.fullmatch(r"[^\s\x00-\x1f-][^\s\x00-\x1f]*", self.host):
+            raise ValueError(f"{self.host!r} is no host: it has blanks, or begins with a hyphen")
 
 
 def load_boards(user_file: Path | None) -> dict[str, Board]:
@@ -93,13 +101,8 @@ def find_board(name: str, user_file: Path | None = None) -> Board:
 
 def user_boards() -> Path | None:
     """Where a user's own boards are described; None where there is no home folder."""
-    folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    if not folder.is_absolute():  # as the XDG Base Directory Specification has it
-        try:
-            folder = Path.home() / ".config"
-        except RuntimeError:
-            return None
-    return folder / "shufflenet-deploy" / "devices.toml"
+    folder = config_folder()
+    return folder / "devices.toml" if folder else None
 
 
 def matches(board: Board, own_name: str | None) -> bool | None:
@@ -115,6 +118,23 @@ def matches(board: Board, own_name: str | None) -> bool | None:
 def is_this_machine(board: Board, here: Environment) -> bool:
     """Whether no way to `board` is needed: on a Raspberry Pi 4 itself ``rpi4`` is this machine."""
     return board.kind == "local" or (board.kind == "ssh" and matches(board, here.board) is True)
+
+
+def pinned(board: Board, environment: Environment, threads: int) -> tuple[int, ...]:
+    """The cores to stay on where nothing else is asked for; none leaves it to the system.
+
+    Those of the board's table, else on a phone the fastest kinds of core that have a core for each
+    of `threads`: its system moves a program among kinds that differ several times in speed.
+    """
+    if board.cores or board.kind != "adb":
+        return board.cores
+    clocks = environment.maximum_mhz
+    cores: list[int] = []
+    for clock in sorted(set(clocks.values()), reverse=True):
+        cores += [core for core, mhz in clocks.items() if mhz == clock]
+        if len(cores) >= threads:
+            break
+    return tuple(sorted(cores)) if len(cores) < len(clocks) else ()
 
 
 def target(board: Board, environment: Environment) -> Target:

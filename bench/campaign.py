@@ -22,6 +22,7 @@ from shufflenet_deploy.runtime.environment import Environment
 from shufflenet_deploy.runtime.session import RUNTIMES
 
 _PRECISIONS = ("fp32", "fp16", "int8")
+_LOWERINGS = ("fast", "plain")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ class Choice:
     precisions: tuple[str, ...]
     folder: Path
     """Where the suite's artifacts are."""
+    lowerings: tuple[str, ...] = ("fast",)
+
+    def needed_formats(self) -> tuple[str, ...]:
+        """Of all files that may be measured: which engines the device needs."""
+        formats = [path.suffix.removeprefix(".") for path in self.named]
+        if self.suite is not None:
+            formats += self.formats or find_suite(self.suite).formats
+        return tuple(one for one in RUNTIMES if one in formats)
 
     def subjects(self, paper: Paper, tell: Callable[[str], None]) -> list[Subject]:
         """The files that are named, then those of the suite, exported where missing."""
@@ -52,7 +61,13 @@ class Choice:
             formats=_known("--format", self.formats, tuple(RUNTIMES)) or suite.formats,
             precisions=_known("--precision", self.precisions, _PRECISIONS) or suite.precisions,
         )
-        provided = provide(suite.options(paper), self.folder, tell)
+        lowerings = _known("--lowering", self.lowerings, _LOWERINGS)
+        options = [
+            replace(one, lowering=lowering)
+            for lowering in lowerings
+            for one in suite.options(paper)
+        ]
+        provided = provide(options, self.folder, tell)
         seen = {subject.sha256 for subject in named}
         return named + [
             subject for subject in map(Subject.of, provided) if subject.sha256 not in seen

@@ -22,7 +22,7 @@ from shufflenet_deploy.bench.artifacts import Subject
 from shufflenet_deploy.bench.budget import Budget
 from shufflenet_deploy.bench.claims import Paper
 from shufflenet_deploy.bench.demand import is_open, next_rounds, present
-from shufflenet_deploy.bench.devices import Device
+from shufflenet_deploy.bench.devices import Counter, Device
 from shufflenet_deploy.bench.plan import plan
 from shufflenet_deploy.bench.records import checked, no_room, probe, same_file, timed
 from shufflenet_deploy.bench.results import Block, Model, Parameters, Results, Run, Target, Timed
@@ -157,6 +157,12 @@ class _Measurement:
                 same_file(model, measured)
                 self._budget.saw_alone(index, measured, self._clock() - began)
                 found = probe(measured, self._results.target.latency)
+                if isinstance(self._device, Counter):
+                    self._report(
+                        Step(f"counting: {model.name}", None),
+                        Progress(stage="count", done=0, total=1),
+                    )
+                    found = replace(found, counted=self._device.count(self._place(model)))
                 self._replace_model(index, replace(model, probe=found))
             elif answer.skipped:
                 self._replace_model(index, replace(model, skipped=no_room(answer)))

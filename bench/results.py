@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.environment import Environment
 from shufflenet_deploy.runtime.files import staged
@@ -70,6 +71,8 @@ class Probe(_Record, frozen=True, kw_only=True):
     """Of the self-check; None for a file without a manifest."""
     peak_memory_bytes: int | None
     first_use: FirstUse | None
+    counted: Counted | None = None
+    """On an emulated processor, with one thread."""
 
 
 class Model(_Record, frozen=True, kw_only=True):
@@ -147,6 +150,25 @@ class Checked(_Record, frozen=True, kw_only=True, tag="checked", tag_field="type
 Run = Timed | Checked
 
 
+class Native(_Record, frozen=True, kw_only=True):
+    """One process of another harness, LiteRT's `benchmark_model`: never pooled with ours."""
+
+    member: int
+    """Index into `Results.models`."""
+    threads: int
+    process: int
+    runner_sha256: str
+    runs: int
+    init_ms: float
+    first_ms: float
+    mean_ms: float
+    minimum_ms: float
+    maximum_ms: float
+    deviation_ms: float
+    median_ms: float | None
+    """Older ones tell none."""
+
+
 class Target(_Record, frozen=True, kw_only=True):
     """Where it was measured."""
 
@@ -177,6 +199,8 @@ class Results(_Record, frozen=True, kw_only=True):
     models: tuple[Model, ...] = ()
     blocks: tuple[Block, ...] = ()
     runs: tuple[Run, ...] = ()
+    native: tuple[Native, ...] = ()
+    """Of another harness, where the user has named it."""
     """In the order of time."""
     ended: Literal["no", "done", "minutes", "interrupted"] = "no"
     """``done``: every block has what was asked of it. ``no`` in a file: cut off."""

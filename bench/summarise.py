@@ -11,6 +11,7 @@ from shufflenet_deploy.bench import statistics
 from shufflenet_deploy.bench.claims import Paper
 from shufflenet_deploy.bench.estimates import LEAST_PROCESSES, LEAST_ROUNDS, base_of, ratios
 from shufflenet_deploy.bench.front import find_front
+from shufflenet_deploy.bench.native import typical_ms
 from shufflenet_deploy.bench.networks import Network
 from shufflenet_deploy.bench.plan import words
 from shufflenet_deploy.bench.results import Model, Results, Timed, TimedModel
@@ -110,8 +111,15 @@ def _model(
         multiply_adds=model.multiply_adds,
         multiply_adds_per_second=rate,
         share_of_peak=rate / peak if rate and peak else None,
+        counted=probe.counted if probe and threads == 1 else None,
+        native_ms=_native_ms(results, index, threads),
         samples_ms=times.all_ms if times else (),
     )
+
+
+def _native_ms(results: Results, index: int, threads: int) -> float | None:
+    found = [one for one in results.native if (one.member, one.threads) == (index, threads)]
+    return typical_ms(found) if found else None
 
 
 @dataclass(frozen=True)

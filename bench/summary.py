@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from shufflenet_deploy.bench.counted import Counted
+
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A figure with its 95% interval, see `statistics.log_interval`."""
@@ -64,6 +66,10 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
     multiply_adds_per_second: float | None
     share_of_peak: float | None
     """Of `Results.peak_multiply_adds_per_second` of as many threads."""
+    counted: Counted | None
+    """Where there is no latency: on an emulated processor, with one thread."""
+    native_ms: float | None
+    """Of another harness, see `bench.native`: in no ratio and no claim."""
     samples_ms: tuple[float, ...]
     """All timed runs, in the order of time, for a plot of their distribution."""
 

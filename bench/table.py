@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 from rich import box
 from rich.console import Console
@@ -10,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from shufflenet_deploy.bench.claims import Paper
+from shufflenet_deploy.bench.counted import described
 from shufflenet_deploy.bench.estimates import half_width_percent
 from shufflenet_deploy.bench.front import most_accurate
+from shufflenet_deploy.bench.native import typical_ms
 from shufflenet_deploy.bench.networks import Network
 from shufflenet_deploy.bench.results import Results
 from shufflenet_deploy.bench.summary import (
@@ -88,7 +91,12 @@ def _tables(results: Results, summary: Summary, paper: Paper) -> Iterator[tuple[
         pairs.setdefault(key, []).append(pair)
     for setting in dict.fromkeys(model.setting for model in summary.models):
         rows = [model for model in summary.models if model.setting == setting]
-        yield ", ".join(_words(setting)), _models_table(rows)
+        if results.target.latency:
+            yield ", ".join(_words(setting)), _models_table(rows)
+        else:
+            yield f"{', '.join(_words(setting))}; emulated: no latency", _counts_table(rows)
+        if native := _native_table(results, rows):
+            yield "LiteRT's benchmark_model, another harness: in no ratio and no claim", native
         if setting in pairs:
             yield (
                 "ratios of these times, within rounds",
@@ -131,6 +139,55 @@ def _models_table(rows: Sequence[ModelSummary]) -> Table:
             _number(memory, 0, 1e-6),
             _number(row.share_of_peak, 0, 100),
         )
+    return table
+
+
+def _native_table(results: Results, rows: Sequence[ModelSummary]) -> Table | None:
+    """What `benchmark_model` said of models, where it was asked."""
+    table = _table("model", "median or\nmean ms", "min\nms", "first\nms", "init\nms", "processes")
+    for row in rows:
+        found = [
+            one
+            for one in results.native
+            if (one.member, one.threads) == (row.model, row.setting.threads)
+        ]
+        if found:
+            table.add_row(
+                escape(row.label),
+                _number(typical_ms(found), 2),
+                _number(min(one.minimum_ms for one in found), 2),
+                _number(median(one.first_ms for one in found), 2),
+                _number(median(one.init_ms for one in found), 1),
+                str(len(found)),
+            )
+    return table if table.row_count else None
+
+
+def _counts_table(rows: Sequence[ModelSummary]) -> Table:
+    """What an emulated processor tells of models."""
+    headings = ["M mult-\nadds", "M instructions,\nemulated", "by mult-\nadd"]
+    has_caches = any(row.counted and row.counted.cache for row in rows)
+    if has_caches:
+        headings += ["M data\naccesses", "M L1\nmisses", "M L2\nmisses"]
+    table = _table("model", *headings)
+    for row in rows:
+        counted = row.counted
+        cells = [
+            _number(row.multiply_adds, 1, 1e-6),
+            _number(counted.instructions if counted else None, 2, 1e-6),
+            _number(
+                counted.instructions / row.multiply_adds if counted and row.multiply_adds else None,
+                3,
+            ),
+        ]
+        if has_caches:
+            cache = counted.cache if counted else None
+            cells += [
+                _number(cache.accesses if cache else None, 2, 1e-6),
+                _number(cache.l1_misses if cache else None, 3, 1e-6),
+                _number(cache.l2_misses if cache else None, 3, 1e-6),
+            ]
+        table.add_row(escape(row.label), *cells)
     return table
 
 
@@ -227,6 +284,18 @@ def _machine(results: Results) -> Iterator[str]:
 def _legend(results: Results, paper: Paper) -> Iterator[str]:
     skipped = [model for model in results.models if model.skipped]
     yield from (f"not measured: {model.skipped}" for model in skipped)
+    if not results.target.latency:
+        if any(model.probe and model.probe.counted for model in results.models):
+            yield "instructions: of one inference with one thread, counted by QEMU; no latency"
+        else:
+            yield "each model was loaded and its output checked; a time would be no latency"
+        for caches in dict.fromkeys(
+            model.probe.counted.cache.caches
+            for model in results.models
+            if model.probe and model.probe.counted and model.probe.counted.cache
+        ):
+            yield f"caches: {described(caches)}"
+        return
     yield "latency: mean over processes of each one's median, with half its 95% interval;"
     yield "cold: straight after another model; load, RAM: in a process with no other model;"
     yield "peak: of a matrix multiplication on this processor"

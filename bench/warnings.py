@@ -31,6 +31,9 @@ from shufflenet_deploy.runtime.warm_up import WINDOW
 ARM64 = ("aarch64", "arm64")
 """As Linux and as macOS call it."""
 
+_VIRTUAL = "linux,dummy-virt"
+"""QEMU's machine `virt`: on ARM hardware its processor is real, elsewhere it is emulated."""
+
 
 class Kind(NamedTuple):
     """One of the list."""
@@ -96,6 +99,13 @@ def _other_board(results: Results) -> str | None:
         return None
     says = f"calls itself {name}" if name else "does not say what it is"
     return f"{target.board} was asked for, a {target.expected[0]}, and the machine {says}"
+
+
+def _virtual(results: Results) -> str | None:
+    name = results.environment.board
+    if not results.target.latency or name != _VIRTUAL:
+        return None
+    return f"the machine calls itself {name}, as QEMU's virtual machines for ARM do"
 
 
 def _slow_engine(results: Results) -> str | None:
@@ -166,10 +176,14 @@ KINDS = {
         "it may be another machine than the one that was asked for",
         "name the board that it is, or describe it in your own devices.toml",
     ),
+    "virtual-machine": Kind(
+        "where its processor is emulated, its time is no latency",
+        "if it is emulated, describe it with latency = false in your own devices.toml",
+    ),
     "throttled": Kind(
-        "the firmware slowed the processor while it was measured",
-        "use the supply that the board's maker names, and a heat sink with a fan; then reboot and "
-        "measure again",
+        "the system slowed the processor while it was measured",
+        "use the supply that the board's maker names, and a heat sink with a fan, then reboot and "
+        "measure again; let a phone cool down, out of its case",
     ),
     "low-frequency": Kind(
         "a core ran below the frequency that it is made for",
@@ -223,6 +237,7 @@ KINDS = {
 _LOOKS: dict[str, Callable[[Results], str | None]] = {
     "emulated": _emulated,
     "other-board": _other_board,
+    "virtual-machine": _virtual,
     "throttled": throttled,
     "low-frequency": low_frequency,
     "slower-canary": slower_canary,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +21,8 @@ def compare(
         typer.Option(
             metavar="PERCENT",
             show_default=False,
-            help="Exit with 1 where B is slower by more than that, beyond noise.",
+            help="Exit with 1 where B is slower by more than that, beyond noise; of counts, where "
+            "it takes more instructions by that.",
         ),
     ] = None,
     relative: Annotated[
@@ -32,21 +35,64 @@ def compare(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Say which models changed between A and B, by how much, and beyond what noise."""
-    import msgspec
+    """Say which models changed between A and B, by how much, and beyond what noise.
 
-    from shufflenet_deploy.bench import compare as comparing
+    A and B are results, or both counts of shufflenet-bench counts.
+    """
+    from shufflenet_deploy.bench.compare import parse_percent
+    from shufflenet_deploy.bench.counts import is_counts
+
+    percent = None if fail_above is None else parse_percent(fail_above)
+    counted = [path for path in (before, after) if is_counts(path)]
+    if len(counted) == 1:
+        raise BenchError(
+            f"{counted[0]} holds counts of instructions, and the other does not: compare two of "
+            "one kind",
+            usage=True,
+        )
+    if counted and relative:
+        raise BenchError(
+            "--relative is for times: counts do not change with the machine", usage=True
+        )
+    judge = _counts if counted else partial(_times, relative=relative)
+    failed = judge(before, after, percent, as_json)
+    if failed:
+        raise BenchError(f"--fail-above {fail_above}: {'; '.join(failed)}")
+
+
+def _times(
+    before: Path, after: Path, percent: float | None, as_json: bool, relative: bool
+) -> Sequence[str]:
+    """Show what changed between two measurements; what became slower by more than `percent`."""
+    from shufflenet_deploy.bench.compare import compare, failures
     from shufflenet_deploy.bench.compare_table import show
     from shufflenet_deploy.bench.results import read
     from shufflenet_deploy.bench.table import stdout_console
 
-    percent = None if fail_above is None else comparing.parse_percent(fail_above)
-    comparison = comparing.compare(read(before), read(after))
+    comparison = compare(read(before), read(after))
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.encode(comparison) + b"\n")
+        _write(comparison)
     else:
         show(comparison, stdout_console())
-    if percent is not None:
-        failed = comparing.failures(comparison, percent, relative)
-        if failed:
-            raise BenchError(f"--fail-above {fail_above}: {'; '.join(failed)}")
+    return () if percent is None else failures(comparison, percent, relative)
+
+
+def _counts(before: Path, after: Path, percent: float | None, as_json: bool) -> Sequence[str]:
+    """The same of two files of counts."""
+    from shufflenet_deploy.bench.compare_counts import compare_counts, count_failures
+    from shufflenet_deploy.bench.counts import read
+    from shufflenet_deploy.bench.counts_table import show_comparison
+    from shufflenet_deploy.bench.table import stdout_console
+
+    comparison = compare_counts(read(before), read(after))
+    if as_json:
+        _write(comparison)
+    else:
+        show_comparison(comparison, stdout_console())
+    return () if percent is None else count_failures(comparison, percent)
+
+
+def _write(comparison: object) -> None:
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(comparison) + b"\n")

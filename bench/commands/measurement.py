@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.commands.options import numbers
+from shufflenet_deploy.bench.commands.options import caches, numbers, way
 from shufflenet_deploy.runtime import MAX_THREADS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -43,6 +43,43 @@ def run(
     any_board: Annotated[
         bool, typer.Option("--any-board", help="Whatever the board calls itself.")
     ] = False,
+    provision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="venv|bundle",
+            show_default="the one that fits",
+            help="How a worker gets to the device: into an environment of its own Python, or with "
+            "one that is brought along.",
+        ),
+    ] = None,
+    prepare: Annotated[
+        bool,
+        typer.Option(
+            "--prepare", help="Set the governor to performance meanwhile, where sudo allows."
+        ),
+    ] = False,
+    native_runner: Annotated[
+        Path | None,
+        typer.Option(
+            "--native-runner",
+            metavar="FILE",
+            help="LiteRT's benchmark_model for the device: it measures the .tflite files too, and "
+            "its figures stand apart.",
+        ),
+    ] = None,
+    cpu: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default="cortex-a72", help="Of --device emulated."),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--counts",
+            metavar="instructions|cache",
+            show_default="instructions",
+            help="Of --device emulated: cache also simulates data caches.",
+        ),
+    ] = None,
     suite: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +120,9 @@ def run(
     cores: Annotated[
         str,
         typer.Option(
-            metavar="N[,N...]", show_default="the system's choice", help="Cores to stay on."
+            metavar="N[,N...]",
+            show_default="the system's choice; on a phone the fastest",
+            help="Cores to stay on.",
         ),
     ] = "",
     processes: Annotated[
@@ -156,10 +195,13 @@ def run(
     worker processes, so that their ratios do not depend on what else the
     machine does meanwhile.
     """
-    from shufflenet_deploy.bench.boards import find_board, target
+    from msgspec.structs import replace
+
+    from shufflenet_deploy.bench.boards import find_board, pinned, target
     from shufflenet_deploy.bench.campaign import Choice, carry_out, start
     from shufflenet_deploy.bench.claims import load_paper
     from shufflenet_deploy.bench.devices import describe, open_device
+    from shufflenet_deploy.bench.devices.reach import Reach
     from shufflenet_deploy.bench.results import Parameters, check_writable
 
     out = out or Path("profile.json" if profile else "results.json")
@@ -172,11 +214,23 @@ def run(
         folder=artifacts,
     )
     board = find_board(device)
+    stderr = _stderr()
+    reach = Reach(
+        provision=way(provision),
+        prepare=prepare,
+        formats=choice.needed_formats(),
+        cpu=cpu,
+        caches=caches(kind),
+        tell=lambda line: _tell(stderr, line),
+    )
+    if native_runner and (board.kind not in ("ssh", "adb") or not native_runner.is_file()):
+        what = "is no file" if board.kind in ("ssh", "adb") else "is for boards over SSH and adb"
+        raise BenchError(f"--native-runner {native_runner}: it {what}", usage=True)
     if profile and not board.latency:
         raise BenchError(f"--profile: the time of {board.name} is no latency", usage=True)
     parameters = Parameters(
         threads=numbers("--threads", threads, 1, MAX_THREADS),
-        cores=numbers("--cores", cores, 0, 4095) if cores else board.cores,
+        cores=numbers("--cores", cores, 0, 4095) if cores else (),
         processes=processes,
         most_processes=2 * processes,
         rounds=rounds,
@@ -184,18 +238,21 @@ def run(
         minutes=max_minutes,
         cool_down=cool_down,
     )
-    stderr = _stderr()
     paper = load_paper()
-    opened = open_device(board)
-    environment = describe(opened, board, any_board)
-    subjects = choice.subjects(paper, lambda line: _tell(stderr, line))
-    if profile:
-        _profile(opened, subjects, parameters, out, as_json, stderr)
-        return
-    begun = start(
-        target(board, environment), environment, subjects, parameters, paper, choice, out, resume
-    )
-    results = carry_out(opened, begun, paper, out, stderr)
+    with open_device(board, reach) as opened:
+        environment = describe(opened, board, any_board)
+        if not parameters.cores:
+            own = pinned(board, environment, max(parameters.threads))
+            parameters = replace(parameters, cores=own)
+        subjects = choice.subjects(paper, reach.tell)
+        if profile:
+            _profile(opened, subjects, parameters, out, as_json, stderr)
+            return
+        to = target(board, environment)
+        begun = start(to, environment, subjects, parameters, paper, choice, out, resume)
+        results = carry_out(opened, begun, paper, out, stderr)
+        if native_runner and results.ended == "done":
+            results = _native(opened, results, native_runner, out, reach.tell)
     summary = _print(results, paper, budget_ms, as_json)
     if results.ended == "interrupted":
         kept = (
@@ -227,6 +284,20 @@ def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: boo
         if budget_ms is not None:
             show_budget(summary, budget_ms, stdout_console())
     return summary
+
+
+def _native(
+    device: Device, results: Results, runner: Path, out: Path, tell: Callable[[str], None]
+) -> Results:
+    from shufflenet_deploy.bench.native import NativeHost, measure
+    from shufflenet_deploy.bench.results import write
+
+    if not isinstance(device, NativeHost):  # on the board itself, whose name is this machine then
+        raise BenchError("--native-runner: this machine is no device that is reached", usage=True)
+    for latest in measure(device, results, runner, tell):
+        results = latest
+        write(out, results)
+    return results
 
 
 def _profile(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.provision import Way
 
 
 def numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
@@ -17,3 +20,21 @@ def numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
         if not least <= number <= most:
             raise BenchError(f"{option}: {number} is not between {least} and {most}", usage=True)
     return given
+
+
+def caches(text: str | None) -> bool | None:
+    """Whether caches are simulated, beside counting instructions; None where it was not said."""
+    if text not in (None, "instructions", "cache"):
+        raise BenchError(f"--counts {text!r}: choose instructions or cache", usage=True)
+    return None if text is None else text == "cache"
+
+
+def way(text: str | None) -> Way | None:
+    """A way of provisioning by its name."""
+    if text is None:
+        return None
+    known: tuple[Way, ...] = get_args(Way)
+    for one in known:
+        if text == one:
+            return one
+    raise BenchError(f"--provision {text!r}: choose venv or bundle", usage=True)

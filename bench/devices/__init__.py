@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.boards import Board, is_this_machine, matches
+from shufflenet_deploy.bench.counted import Counted
+from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.environment import Environment, read_environment
-from shufflenet_deploy.runtime.spec import Answer, Progress, Spec
-
-Report = Callable[[Progress], None]
+from shufflenet_deploy.runtime.spec import Answer, Spec
 
 
 class Device(Protocol):
@@ -24,21 +26,127 @@ class Device(Protocol):
         """Have a new worker carry out `spec`, and call `report` as it progresses.
 
         On Ctrl-C the worker is interrupted and its answer says so; raises KeyboardInterrupt
-        where it has none yet. Raises `BenchError` where the worker fails or dies.
+        where it has none yet. Raises `BenchError` where the worker fails or dies, and its kind
+        `kept.Lost` where the device itself goes away.
+        """
+
+    def close(self) -> None:
+        """Leave the device as it was found."""
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """A `Device` without a latency, which counts what an inference takes instead."""
+
+    def count(self, placed: str) -> Counted:
+        """Of the artifact that `put` has placed there, with one thread.
+
+        Raises `BenchError` where it does not run, and KeyboardInterrupt.
         """
 
 
-def open_device(board: Board) -> Device:
-    """A device for `board`. Raises `BenchError` where there is no way to it."""
-    if board.kind == "local" or is_this_machine(board, read_environment()):
-        from shufflenet_deploy.bench.devices.local import LocalDevice
+def _local(board: Board, reach: Reach) -> Device:
+    from shufflenet_deploy.bench.devices.local import LocalDevice
 
-        return LocalDevice()
-    raise BenchError(
-        f"this machine is no {board.title}, and devices over {board.kind} cannot be reached yet: "
-        "run shufflenet-bench on the device itself",
-        usage=True,
-    )
+    return LocalDevice(prepare=reach.prepare, tell=reach.tell)
+
+
+def _ssh(board: Board, reach: Reach) -> Device:
+    from shufflenet_deploy.bench.devices.ssh import open_ssh
+
+    return open_ssh(board, reach)
+
+
+def _adb(board: Board, reach: Reach) -> Device:
+    from shufflenet_deploy.bench.devices.adb import open_adb
+
+    return open_adb(board, reach)
+
+
+def _emulated(board: Board, reach: Reach) -> Device:
+    from shufflenet_deploy.bench.devices.emulated import open_emulated
+
+    return open_emulated(board, reach)
+
+
+DEVICES: dict[str, Callable[[Board, Reach], Device]] = {
+    "local": _local,
+    "ssh": _ssh,
+    "adb": _adb,
+    "emulated": _emulated,
+}
+"""Kind of a board -> what opens one; each is imported when it is first needed."""
+
+
+def _probe_local(board: Board) -> str:
+    environment = read_environment()
+    return environment.board or environment.processor or environment.architecture
+
+
+def _probe_ssh(board: Board) -> str:
+    from shufflenet_deploy.bench.devices.ssh import probe_ssh
+
+    return probe_ssh(board)
+
+
+def _probe_adb(board: Board) -> str:
+    from shufflenet_deploy.bench.devices.adb import probe_adb
+
+    return probe_adb(board)
+
+
+def _probe_emulated(board: Board) -> str:
+    from shufflenet_deploy.bench.emulation.qemu import find_qemu
+
+    return f"QEMU {find_qemu().version}"
+
+
+PROBES: dict[str, Callable[[Board], str]] = {
+    "local": _probe_local,
+    "ssh": _probe_ssh,
+    "adb": _probe_adb,
+    "emulated": _probe_emulated,
+}
+"""Kind of a board -> what asks it who it is and changes nothing; raises `BenchError` where nothing
+answers."""
+
+
+@contextmanager
+def open_device(board: Board, reach: Reach | None = None) -> Iterator[Device]:
+    """The device for `board`, which is let go at the end whatever happens.
+
+    Raises `BenchError` where it cannot be reached, and for options that mean nothing to it.
+    """
+    reach = reach or Reach()
+    kind = "local" if is_this_machine(board, read_environment()) else board.kind
+    _check_options(board, kind, reach)
+    device = DEVICES[kind](board, reach)
+    try:
+        yield device
+    finally:
+        device.close()
+
+
+def _check_options(board: Board, kind: str, reach: Reach) -> None:
+    for option, given, kinds in (
+        ("--provision", reach.provision is not None, ("ssh", "adb")),
+        ("--prepare", reach.prepare, ("local", "ssh", "adb")),
+        ("--cpu", reach.cpu is not None, ("emulated",)),
+        ("--counts", reach.caches is not None, ("emulated",)),
+    ):
+        if given and kind not in kinds:
+            raise BenchError(
+                f"{option} means nothing to {board.name}, which is {_WORDS[kind]}: leave it out",
+                usage=True,
+            )
+
+
+_WORDS = {
+    "local": "this machine",
+    "ssh": "reached over SSH",
+    "adb": "reached over adb",
+    "emulated": "emulated",
+}
 
 
 def describe(device: Device, board: Board, any_board: bool) -> Environment:

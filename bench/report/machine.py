@@ -101,8 +101,9 @@ def protocol(material: Material) -> list[str]:
     if not material.results.target.latency:
         return [
             "The processor was emulated. Each model was loaded and run, and its output on a "
-            "seeded input compared with that of the network it was exported from: that is all "
-            "that an emulator can tell. Its time says nothing of any device's and is not kept."
+            "seeded input compared with that of the network it was exported from, and the "
+            "instructions of one inference were counted: that is all that an emulator can tell. "
+            "Its time says nothing of any device's and is not kept."
         ]
     return [
         "Models whose times are compared are measured in the same worker processes, a block: "

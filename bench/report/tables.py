@@ -38,9 +38,21 @@ def _mega(value: float | None) -> str:
     return number(None if value is None else value / 1e6)
 
 
+def _counted(one: ModelSummary, name: str) -> str:
+    return _mega(getattr(one.counted, name, None))
+
+
+def _cached(one: ModelSummary, name: str) -> str:
+    return _mega(getattr(one.counted.cache if one.counted else None, name, None))
+
+
 _FIGURES: tuple[tuple[str, _Cell], ...] = (
     ("latency (ms)", lambda one: value_of(one.latency_ms)),
     ("95% interval (ms)", lambda one: interval_of(one.latency_ms)),
+    ("M instructions, emulated", lambda one: _counted(one, "instructions")),
+    ("M data accesses, emulated", lambda one: _cached(one, "accesses")),
+    ("M L1 misses, emulated", lambda one: _cached(one, "l1_misses")),
+    ("M L2 misses, emulated", lambda one: _cached(one, "l2_misses")),
     ("p90 (ms)", lambda one: number(one.p90_ms)),
     ("p99 (ms)", lambda one: number(one.p99_ms)),
     ("min (ms)", lambda one: number(one.minimum_ms)),
@@ -56,6 +68,7 @@ _FIGURES: tuple[tuple[str, _Cell], ...] = (
         lambda one: number((one.multiply_adds_per_second or 0) / 1e9 or None),
     ),
     ("share of peak", lambda one: share(one.share_of_peak)),
+    ("benchmark_model, another harness (ms)", lambda one: number(one.native_ms)),
 )
 
 COLUMNS_EXPLAINED = (
@@ -65,6 +78,10 @@ COLUMNS_EXPLAINED = (
     ("outliers", "timed runs far off their process's median; counted, never dropped"),
     ("cold", "median of the runs straight after another model"),
     ("load, first run, peak memory", "in a process with no other model"),
+    (
+        "benchmark_model",
+        "LiteRT's own harness, where it was asked: median of five processes, in no ratio or claim",
+    ),
     ("share of peak", "of the rate of a small kernel that was measured on the same device"),
 )
 

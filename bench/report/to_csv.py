@@ -35,6 +35,13 @@ def _latency(name: str) -> Source:
     return lambda _, __, summary: getattr(summary.latency_ms, name, None)
 
 
+def _cached(name: str) -> Source:
+    """Of the simulated caches."""
+    return lambda _, __, summary: getattr(
+        summary.counted.cache if summary.counted else None, name, None
+    )
+
+
 COLUMNS = (
     Column("created", "when the measurement began: ISO 8601", lambda r, m, s: r.results.created),
     Column("board", "as it was asked for", lambda r, m, s: r.results.target.board),
@@ -106,6 +113,21 @@ COLUMNS = (
         "multiply_adds_per_second by the device's measured peak, 0 to 1",
         lambda r, m, s: s.share_of_peak,
     ),
+    Column(
+        "native_ms",
+        "median of five processes of LiteRT's benchmark_model, another harness",
+        lambda r, m, s: s.native_ms,
+    ),
+    Column(
+        "instructions",
+        "of one inference with one thread on an emulated processor",
+        lambda r, m, s: s.counted.instructions if s.counted else None,
+    ),
+    Column(
+        "data_accesses", "of such an inference, where caches were simulated", _cached("accesses")
+    ),
+    Column("l1_misses", "of these accesses", _cached("l1_misses")),
+    Column("l2_misses", "of these accesses", _cached("l2_misses")),
     Column("skipped", "why it was not measured; else empty", lambda r, m, s: m.skipped),
 )
 

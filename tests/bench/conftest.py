@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.claims import load_paper
-from shufflenet_deploy.bench.devices import Report
+from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.plan import plan
 from shufflenet_deploy.bench.results import (
     Block,
@@ -258,6 +258,9 @@ class FakeDevice:
 
     def put(self, path: Path) -> str:
         return f"/there/{path}"
+
+    def close(self) -> None:
+        pass
 
     def run(self, spec: Spec, report: Report) -> Answer:
         self.specs.append(spec)

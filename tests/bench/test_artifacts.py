@@ -162,10 +162,10 @@ def test_what_is_missing_is_exported_once_for_each_network(
     provided = provide(wanted, folder, told.append, exporter.command)
     assert [artifact.path for artifact in provided] == [folder / one.file_name for one in wanted]
     assert exporter.calls == [
-        "--network alexnet --input-size 224x224 --precision fp32 --format onnx --format tflite "
-        f"--out {folder}",
-        "--network shufflenet-v1 --groups 3 --scale 0.5 --input-size 224x224 --precision fp32 "
+        "--network alexnet --input-size 224x224 --precision fp32 --lowering fast --format onnx "
         f"--format tflite --out {folder}",
+        "--network shufflenet-v1 --groups 3 --scale 0.5 --input-size 224x224 --precision fp32 "
+        f"--lowering fast --format tflite --out {folder}",
     ]
     assert told == [
         "[1/2] exporting alexnet-224x224-fp32.onnx, alexnet-224x224-fp32.tflite",

@@ -14,7 +14,7 @@ from shufflenet_deploy.bench.artifacts import Subject
 from shufflenet_deploy.bench.boards import find_board, target
 from shufflenet_deploy.bench.campaign import Choice, carry_out, start
 from shufflenet_deploy.bench.claims import load_paper
-from shufflenet_deploy.bench.devices import Report
+from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.results import Parameters, Results, read, write
 from shufflenet_deploy.bench.suites import find_suite
 from shufflenet_deploy.runtime.artifact import Artifact, Options

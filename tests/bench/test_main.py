@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from msgspec.structs import replace
 
 from shufflenet_deploy.bench import devices
 from shufflenet_deploy.bench.__main__ import main
-from shufflenet_deploy.bench.devices import Report
+from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.results import Timed, read
 from shufflenet_deploy.runtime.artifact import Artifact, Options, manifest_path
 from shufflenet_deploy.runtime.spec import Answer, Spec
@@ -73,7 +74,7 @@ def use_device(monkeypatch: pytest.MonkeyPatch) -> UseDevice:
     """Has the command measure on a device of the tests' own."""
 
     def use(device: FakeDevice) -> None:
-        monkeypatch.setattr(devices, "open_device", lambda board: device)
+        monkeypatch.setattr(devices, "open_device", lambda board, reach: nullcontext(device))
 
     return use
 
@@ -278,7 +279,12 @@ def test_a_limit_of_time_is_told_and_resume_goes_on(
     ("arguments", "message"),
     [
         (["--device", "toaster"], "unknown device 'toaster': choose from local"),
-        (["--device", "emulated"], "this machine is no emulated ARM64 processor"),
+        (["--device", "emulated", "--cpu", "m1"], "--cpu 'm1': choose from cortex-a53"),
+        (["--cpu", "cortex-a72"], "--cpu means nothing to local, which is this machine"),
+        (["--counts", "all"], "--counts 'all': choose instructions or cache"),
+        (["--provision", "docker"], "--provision 'docker': choose venv or bundle"),
+        (["--native-runner", "none"], "--native-runner none: it is for boards over SSH and adb"),
+        (["--device", "android", "--native-runner", "none"], "--native-runner none: it is no file"),
         (["--suite", "quik"], "unknown suite 'quik': choose from quick"),
         (["--format", "keras"], "--format 'keras': choose from onnx, tflite"),
         (["--rounds", "0"], "'--rounds'"),

@@ -15,7 +15,7 @@ from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.artifacts import Subject
 from shufflenet_deploy.bench.claims import load_paper
 from shufflenet_deploy.bench.demand import is_open
-from shufflenet_deploy.bench.devices import Report
+from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.estimates import is_known
 from shufflenet_deploy.bench.protocol import Step, begin, measure
 from shufflenet_deploy.bench.results import Checked, Parameters, Results, Run, Target, Timed
@@ -219,6 +219,9 @@ class Clocked:
 
     def put(self, path: Path) -> str:
         return self._device.put(path)
+
+    def close(self) -> None:
+        self._device.close()
 
     def run(self, spec: Spec, report: Report) -> Answer:
         self.now += self._seconds

@@ -168,6 +168,24 @@ def test_a_board_that_is_not_what_was_asked_for(name: str | None, says: str) -> 
     assert evidence(replace(results, target=replace(TARGET, expected=()))) == {}
 
 
+def test_a_virtual_machine_may_be_emulated() -> None:
+    results = replace(
+        results_of(a_run()),
+        environment=replace(PI, board="linux,dummy-virt"),
+        target=replace(TARGET, expected=()),
+    )
+    assert list(evidence(results)) == ["virtual-machine"]
+    declared = replace(results, target=replace(TARGET, expected=(), latency=False))
+    assert "virtual-machine" not in evidence(declared)
+
+
+def test_a_phone_whose_system_slows_it_down() -> None:
+    hot = a_run([{"thermal_status": 0}, {"thermal_status": 3}])
+    assert evidence(results_of(hot)) == {
+        "throttled": "the system's thermal status was severe, in 1 of 1 run"
+    }
+
+
 class TestThrottled:
     def test_now(self) -> None:
         bad = a_run([{"throttled": 0x50000}, {"throttled": 0x50005}, {"throttled": 0x50000}])

@@ -7,8 +7,10 @@ from msgspec.structs import replace
 
 from shufflenet_deploy.bench import BenchError, devices
 from shufflenet_deploy.bench.boards import load_boards
-from shufflenet_deploy.bench.devices import Report, describe, open_device
+from shufflenet_deploy.bench.devices import describe, open_device
 from shufflenet_deploy.bench.devices.local import LocalDevice
+from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.environment import Environment, read_environment
 from shufflenet_deploy.runtime.spec import Answer, Spec
 
@@ -24,21 +26,47 @@ def called(name: str | None) -> Environment:
 
 
 def test_local_is_this_machine() -> None:
-    assert isinstance(open_device(BOARDS["local"]), LocalDevice)
+    with open_device(BOARDS["local"]) as device:
+        assert isinstance(device, LocalDevice)
 
 
 def test_on_a_board_itself_its_name_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "read_environment", lambda: called(PI_4))
-    assert isinstance(open_device(BOARDS["rpi4"]), LocalDevice)
-    with pytest.raises(BenchError):
-        open_device(BOARDS["rpi5"])
+    with open_device(BOARDS["rpi4"]) as device:
+        assert isinstance(device, LocalDevice)
 
 
-@pytest.mark.parametrize("name", ["rpi4", "android", "emulated"])
-def test_a_board_to_which_there_is_no_way_is_wrong_usage(name: str) -> None:
-    with pytest.raises(BenchError, match=f"this machine is no {BOARDS[name].title}") as caught:
-        open_device(BOARDS[name])
+@pytest.mark.parametrize(
+    ("board", "reach", "message"),
+    [
+        ("local", Reach(provision="venv"), "--provision means nothing to local, which is this ma"),
+        ("emulated", Reach(prepare=True), "--prepare means nothing to emulated, which is emulated"),
+        ("local", Reach(cpu="cortex-a72"), "--cpu means nothing to local"),
+        ("rpi4", Reach(caches=True), "--counts means nothing to rpi4, which is reached over SSH"),
+        ("android", Reach(cpu="max"), "--cpu means nothing to android, which is reached over adb"),
+    ],
+)
+def test_an_option_that_means_nothing_there_is_wrong_usage(
+    board: str, reach: Reach, message: str
+) -> None:
+    with pytest.raises(BenchError, match=message) as caught, open_device(BOARDS[board], reach):
+        pass
     assert caught.value.usage
+
+
+def test_a_device_is_let_go_whatever_happens(
+    make_device: type[FakeDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    class Closing(make_device):  # type: ignore[misc, valid-type]
+        def close(self) -> None:
+            closed.append(self)
+
+    monkeypatch.setitem(devices.DEVICES, "local", lambda board, reach: Closing())
+    with pytest.raises(KeyboardInterrupt), open_device(BOARDS["local"]):
+        raise KeyboardInterrupt
+    assert len(closed) == 1
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -17,8 +19,27 @@ TINY = "shufflenet-v1-g3-x0.25-32x32-fp32"
 SPEC = Spec(artifacts=("none",))
 
 
-def scripted(script: str) -> LocalDevice:
-    """A device whose worker is `script`, in a real process; ANSWER is one without models."""
+Local = Callable[..., LocalDevice]
+Scripted = Callable[[str], LocalDevice]
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Local]:
+    """Makes devices that are let go at the test's end; with a lock of their own, since another
+    test may be measuring."""
+    with ExitStack() as stack:
+
+        def make(*worker: str) -> LocalDevice:
+            device = LocalDevice(worker, folder=tmp_path / "keeper")
+            stack.callback(device.close)
+            return device
+
+        yield make
+
+
+@pytest.fixture
+def scripted(local: Local) -> Scripted:
+    """Makes a device whose worker is a script, in a real process; ANSWER is one without models."""
     answer = Answer(
         threads=1,
         cores=None,
@@ -31,7 +52,7 @@ def scripted(script: str) -> LocalDevice:
         models=(),
     )
     preface = f"import os, signal, sys, time\nANSWER = {msgspec.json.encode(answer).decode()!r}\n"
-    return LocalDevice((sys.executable, "-c", preface + script))
+    return lambda script: local(sys.executable, "-c", preface + script)
 
 
 def ignore(progress: Progress) -> None:
@@ -39,8 +60,10 @@ def ignore(progress: Progress) -> None:
 
 
 @pytest.mark.parametrize("format_", ["onnx", "tflite"])
-def test_a_real_worker_answers_and_reports(tiny_artifacts: Path, format_: str) -> None:
-    device = LocalDevice()
+def test_a_real_worker_answers_and_reports(
+    local: Local, tiny_artifacts: Path, format_: str
+) -> None:
+    device = local()
     artifact = Artifact.open(tiny_artifacts / f"{TINY}.{format_}")
     reports: list[Progress] = []
     answer = device.run(Spec(artifacts=(device.put(artifact.path),), rounds=3), reports.append)
@@ -51,13 +74,13 @@ def test_a_real_worker_answers_and_reports(tiny_artifacts: Path, format_: str) -
 
 
 def test_put_gives_a_path_that_holds_in_any_folder(
-    tiny_artifacts: Path, monkeypatch: pytest.MonkeyPatch
+    local: Local, tiny_artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tiny_artifacts)
-    assert LocalDevice().put(Path(f"{TINY}.onnx")) == str(tiny_artifacts.resolve() / f"{TINY}.onnx")
+    assert local().put(Path(f"{TINY}.onnx")) == str(tiny_artifacts.resolve() / f"{TINY}.onnx")
 
 
-def test_an_answer_larger_than_any_pipe_arrives(tiny_artifacts: Path) -> None:
+def test_an_answer_larger_than_any_pipe_arrives(local: Local, tiny_artifacts: Path) -> None:
     spec = Spec(
         artifacts=(str(tiny_artifacts / f"{TINY}.tflite"),),
         rounds=200,
@@ -65,17 +88,17 @@ def test_an_answer_larger_than_any_pipe_arrives(tiny_artifacts: Path) -> None:
         untimed=0,
         timed=100,
     )
-    (model,) = LocalDevice().run(spec, ignore).models
+    (model,) = local().run(spec, ignore).models
     assert len(model.bursts) == 200
 
 
-def test_what_a_worker_refuses_is_told_in_its_words_and_with_its_exit_code() -> None:
+def test_what_a_worker_refuses_is_told_in_its_words_and_with_its_exit_code(local: Local) -> None:
     with pytest.raises(BenchError, match=r"^no artifact none: export it") as caught:
-        LocalDevice().run(SPEC, ignore)
+        local().run(SPEC, ignore)
     assert caught.value.usage
 
 
-def test_other_lines_on_stderr_are_no_progress(tiny_artifacts: Path) -> None:
+def test_other_lines_on_stderr_are_no_progress(scripted: Scripted, tiny_artifacts: Path) -> None:
     reports: list[Progress] = []
     script = """
 print("INFO: Created delegate", file=sys.stderr)
@@ -88,7 +111,7 @@ print(ANSWER)
     assert reports == [Progress(stage="load", done=0, total=1)]
 
 
-def test_a_killed_worker_is_told_with_its_last_line() -> None:
+def test_a_killed_worker_is_told_with_its_last_line(scripted: Scripted) -> None:
     script = 'print("loading", file=sys.stderr, flush=True); os.kill(os.getpid(), signal.SIGKILL)'
     with pytest.raises(BenchError) as caught:
         scripted(script).run(SPEC, ignore)
@@ -113,23 +136,23 @@ def test_a_killed_worker_is_told_with_its_last_line() -> None:
         ("print('{\"version\":2}')", "answer cannot be read: .*missing required field"),
     ],
 )
-def test_other_ways_to_fail(script: str, message: str) -> None:
+def test_other_ways_to_fail(scripted: Scripted, script: str, message: str) -> None:
     with pytest.raises(BenchError, match=message):
         scripted(script).run(SPEC, ignore)
 
 
-def test_ctrl_c_gets_the_answer_until_then(tiny_artifacts: Path) -> None:
+def test_ctrl_c_gets_the_answer_until_then(local: Local, tiny_artifacts: Path) -> None:
     def press(progress: Progress) -> None:
         if progress.stage == "round" and progress.done == 5:
             raise KeyboardInterrupt
 
     spec = Spec(artifacts=(str(tiny_artifacts / f"{TINY}.tflite"),), rounds=1_000_000)
-    answer = LocalDevice().run(spec, press)
+    answer = local().run(spec, press)
     assert answer.stopped == "interrupted"
     assert 5 <= len(answer.models[0].bursts) < 1_000_000
 
 
-def test_ctrl_c_before_anything_was_measured(tiny_artifacts: Path) -> None:
+def test_ctrl_c_before_anything_was_measured(scripted: Scripted, tiny_artifacts: Path) -> None:
     def press(progress: Progress) -> None:
         raise KeyboardInterrupt
 
@@ -141,7 +164,7 @@ time.sleep(60)
         scripted(script).run(SPEC, press)
 
 
-def test_ctrl_c_that_comes_too_late_ends_it_all_the_same() -> None:
+def test_ctrl_c_that_comes_too_late_ends_it_all_the_same(scripted: Scripted) -> None:
     def press(progress: Progress) -> None:
         raise KeyboardInterrupt
 
@@ -153,7 +176,7 @@ print(ANSWER)
     assert scripted(script).run(SPEC, press).stopped == "interrupted"
 
 
-def test_a_second_ctrl_c_does_not_wait() -> None:
+def test_a_second_ctrl_c_does_not_wait(scripted: Scripted) -> None:
     def press(progress: Progress) -> None:
         raise KeyboardInterrupt
 
@@ -169,7 +192,7 @@ time.sleep(60)
     assert time.monotonic() - start < 30
 
 
-def test_a_host_that_fails_leaves_no_worker_behind() -> None:
+def test_a_host_that_fails_leaves_no_worker_behind(scripted: Scripted) -> None:
     def fail(progress: Progress) -> None:
         raise OSError("the terminal is gone")
 

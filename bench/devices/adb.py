@@ -1,0 +1,221 @@
+"""A phone over adb, by the adb on PATH, or else by that of the package adbutils.
+
+All that is ours lies in /data/local/tmp, where a phone lets its shell's user run programs. A phone
+has neither Python nor a C library of Linux, so it gets a bundle.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.boards import Board
+from shufflenet_deploy.bench.devices.kept import Lost
+from shufflenet_deploy.bench.devices.link import ask, last_line
+from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.remote import RemoteDevice
+
+ROOT = "/data/local/tmp/shufflenet-deploy"
+SERIAL = "ANDROID_SERIAL"
+"""The variable by which adb itself is told which device is meant."""
+_SECONDS = 30.0
+"""For one call of adb, the start of its server included."""
+_TCP = re.compile(r"\S+:\d{1,5}")
+_PROPERTIES = """\
+getprop ro.product.manufacturer
+getprop ro.product.model
+getprop ro.soc.manufacturer
+getprop ro.soc.model
+"""
+
+
+def open_adb(board: Board, reach: Reach) -> RemoteDevice:
+    """The phone that `board`, ANDROID_SERIAL or its being the only one tells."""
+    from shufflenet_deploy.bench.provision.choose import install_for
+
+    return RemoteDevice(_link(board), reach, install_for)
+
+
+def probe_adb(board: Board) -> str:
+    """What that phone calls itself."""
+    link = _link(board)
+    return f"{link.own_name() or 'a phone without a name'} ({link.serial})"
+
+
+def _link(board: Board) -> AdbLink:
+    program = find_adb()
+    return AdbLink(program, choose(board, _listed(program, board), os.environ.get(SERIAL)))
+
+
+class AdbLink:
+    """A `Link` by adb."""
+
+    def __init__(self, program: str, serial: str) -> None:
+        self._adb = [program, "-s", serial]
+        self.serial = serial
+        self.name = f"{serial} over adb"
+
+    def command(self, script: str) -> Sequence[str]:
+        """See `Link.command`. The phone's own shell reads the script, which has no data in it."""
+        return [*self._adb, "shell", "-T", f"root={ROOT};{script}"]
+
+    def failure(self, code: int, said: str) -> BenchError | None:
+        """See `Link.failure`. adb has no exit code of its own, but its words."""
+        line = last_line(said)
+        if not line.startswith(("error: ", "adb: ")):
+            return None
+        for words, meaning in _MEANINGS.items():
+            if words in line:
+                return BenchError(meaning.format(serial=self.serial))
+        return Lost(f"the connection to {self.serial} was lost ({line})")
+
+    def own_name(self) -> str | None:
+        """See `Link.own_name`: a phone hides its device tree, and has properties instead."""
+        return phone_name(ask(self, _PROPERTIES).splitlines())
+
+    def close(self) -> None:
+        """See `Link.close`. The server of adb is the user's, and stays."""
+
+
+def find_adb() -> str:
+    """The program. Raises `BenchError` where there is none."""
+    found = shutil.which("adb")
+    if found:
+        return found
+    if importlib.util.find_spec("adbutils"):
+        import adbutils
+
+        try:
+            return str(adbutils.adb_path())
+        except RuntimeError:  # no adb for this kind of host in that package
+            pass
+    raise BenchError(
+        "there is no adb on this machine: install it (Debian: apt-get install adb), or "
+        "pip install 'shufflenet-deploy[adb]'"
+    )
+
+
+def phone_name(properties: Sequence[str]) -> str | None:
+    """``Google Pixel 7 (Tensor GS201)`` of what `_PROPERTIES` prints; None where all is empty."""
+    maker, model, soc_maker, soc = ([*(line.strip() for line in properties), "", "", "", ""])[:4]
+    name = model if model.lower().startswith(maker.lower()) else f"{maker} {model}".strip()
+    chip = soc if soc_maker.lower() == maker.lower() else f"{soc_maker} {soc}".strip()
+    return f"{name} ({chip})" if name and chip else name or None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A device of which adb's server knows."""
+
+    serial: str
+    state: str
+    """``device`` is ready; all others are not."""
+
+
+def parse_devices(text: str) -> list[Listed]:
+    """What `adb devices` prints. Lines of its server that starts, which begin with *, are none."""
+    found = []
+    for line in text.splitlines():
+        match = re.fullmatch(r"(\S+)\s+(\S.*?)\s*", line)
+        if match and not line.startswith(("*", "List of devices", "adb ")):
+            found.append(Listed(match[1], match[2]))
+    return found
+
+
+def choose(board: Board, listed: Sequence[Listed], named: str | None) -> str:
+    """The serial number of the one device that is meant.
+
+    Raises `BenchError` where it is not there or not ready, and where there are several.
+    """
+    wanted = board.host or named
+    fitting = [one for one in listed if wanted in (None, one.serial)]
+    if not fitting:
+        raise BenchError(_none(wanted, listed))
+    ready = [one for one in fitting if one.state == "device"]
+    if len(ready) > 1 and wanted is None:
+        serials = ", ".join(one.serial for one in ready)
+        raise BenchError(
+            f"several devices are attached ({serials}): choose one by {SERIAL}=..., or as `host` "
+            "of a board in your devices.toml",
+            usage=True,
+        )
+    if ready:
+        return ready[0].serial
+    one = fitting[0]
+    raise BenchError(f"{one.serial} is {_remedy(one.state)}")
+
+
+def _none(wanted: str | None, listed: Sequence[Listed]) -> str:
+    if wanted is None:
+        return (
+            "no device is attached: connect it by USB, switch on USB debugging in its developer "
+            "options, and see adb devices"
+        )
+    others = ", ".join(one.serial for one in listed) or "none"
+    return f"{wanted} is not attached (adb sees: {others}): connect it, and see adb devices"
+
+
+def _remedy(state: str) -> str:
+    for known, words in _STATES.items():
+        if state.startswith(known):
+            return words
+    return f"in the state {state!r} and takes no commands: start its system, and see adb devices"
+
+
+_STATES: Mapping[str, str] = {
+    "unauthorized": "not authorised: unlock it, and allow this computer's USB debugging there",
+    "authorizing": "just being authorised: unlock it, and allow this computer's USB debugging",
+    "offline": "offline: unplug it and plug it in again, or adb reconnect",
+    "connecting": "still connecting: try again in some seconds",
+    "no permissions": (
+        "not accessible to this user: add udev rules (Debian: apt-get install "
+        "android-sdk-platform-tools-common), and plug it in again"
+    ),
+}
+_MEANINGS: Mapping[str, str] = {
+    "unauthorized": f"{{serial}} is {_STATES['unauthorized']}",
+    "cannot connect to daemon": "the server of adb does not answer: adb start-server",
+    "failed to start daemon": "the server of adb does not start: adb start-server says why",
+}
+
+
+def _listed(program: str, board: Board) -> list[Listed]:
+    """All devices; one of the network, by its address, is connected first."""
+    # Apart, and with nothing to write to: the server that this starts would keep pipes open.
+    _adb(program, "start-server", heard=False)
+    listed = parse_devices(_adb(program, "devices"))
+    address = board.host
+    if address and _TCP.fullmatch(address) and address not in {one.serial for one in listed}:
+        _adb(program, "connect", address)
+        listed = parse_devices(_adb(program, "devices"))
+    return listed
+
+
+def _adb(program: str, *words: str, heard: bool = True) -> str:
+    """What `adb` prints. Raises `BenchError` where it fails or hangs."""
+    stream = subprocess.PIPE if heard else subprocess.DEVNULL
+    try:
+        done = subprocess.run(
+            [program, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            timeout=_SECONDS,
+            start_new_session=True,  # Ctrl-C is not for the server
+        )
+    except OSError as error:
+        raise BenchError(f"{program} does not start: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise BenchError(
+            f"adb {words[0]} does not end within {_SECONDS:.0f} s: adb kill-server, and try again"
+        ) from None
+    if done.returncode:
+        said = last_line((done.stderr or b"").decode(errors="replace"))
+        raise BenchError(f"adb {words[0]} failed: {said or 'adb start-server says why'}")
+    return (done.stdout or b"").decode(errors="replace")

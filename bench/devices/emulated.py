@@ -1,0 +1,55 @@
+"""An emulated ARM64 processor as a device: exact in what it computes and counts, without a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shufflenet_deploy.bench.boards import Board
+from shufflenet_deploy.bench.counted import Counted
+from shufflenet_deploy.bench.devices.local import LocalDevice
+from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.report import Report
+from shufflenet_deploy.bench.emulation.count import count
+from shufflenet_deploy.bench.emulation.machine import Machine
+from shufflenet_deploy.bench.emulation.processors import find_processor
+from shufflenet_deploy.runtime.spec import Answer, Spec
+
+_WORKER = "shufflenet_deploy.runtime"
+
+
+class EmulatedDevice:
+    """A `Device` and `Counter` of one core on `machine`, which it closes in the end.
+
+    Its workers are processes of this host, under a keeper as those of `LocalDevice` are. The lock
+    is its own: where nothing is timed, nothing disturbs.
+    """
+
+    def __init__(self, machine: Machine, caches: bool) -> None:
+        self._machine = machine
+        self._caches = caches
+        self._local = LocalDevice(machine.command(_WORKER), folder=machine.folder)
+
+    def put(self, path: Path) -> str:
+        """See `Device.put`."""
+        return self._machine.place(path)
+
+    def run(self, spec: Spec, report: Report) -> Answer:
+        """See `Device.run`. The times of its answer are the emulator's, and to be dropped."""
+        return self._local.run(spec, report)
+
+    def count(self, placed: str) -> Counted:
+        """See `Counter.count`."""
+        return count(self._machine, placed, self._caches).counted
+
+    def close(self) -> None:
+        """See `Device.close`."""
+        try:
+            self._local.close()
+        finally:
+            self._machine.close()
+
+
+def open_emulated(board: Board, reach: Reach) -> EmulatedDevice:
+    """The processor that `reach` names. Raises `BenchError` where it cannot be emulated here."""
+    machine = Machine(find_processor(reach.cpu), reach.formats, reach.tell)
+    return EmulatedDevice(machine, bool(reach.caches))

@@ -1,0 +1,30 @@
+"""What the user wants of the way to a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shufflenet_deploy.bench.provision import Way
+
+
+def _silent(line: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """Options that not every kind of device has a use for."""
+
+    provision: Way | None = None
+    """The way by which a worker gets there; None takes the one that fits."""
+    prepare: bool = False
+    """Set the governor to performance meanwhile."""
+    formats: tuple[str, ...] = ("onnx", "tflite")
+    """Of what will be measured: only engines for these are brought there."""
+    cpu: str | None = None
+    """Which processor is emulated."""
+    caches: bool | None = None
+    """Whether an emulator simulates caches too; None where nothing was said of it."""
+    tell: Callable[[str], None] = _silent
+    """Takes lines for the user."""

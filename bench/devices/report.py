@@ -1,0 +1,9 @@
+"""What hears of a worker's progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shufflenet_deploy.runtime.spec import Progress
+
+Report = Callable[[Progress], None]

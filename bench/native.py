@@ -1,0 +1,110 @@
+"""Another harness beside ours: LiteRT's own `benchmark_model`, where the user has one.
+
+Its figures are of runs one after another in a process of its own, without checks and without other
+models in between. They stand beside ours, with its name, and enter no ratio and no claim.
+Its options and output: tensorflow/lite/tools/benchmark/README.md of TensorFlow's repository.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Protocol, runtime_checkable
+
+from msgspec.structs import replace
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.results import Native, Results
+from shufflenet_deploy.runtime.files import sha256
+
+PROCESSES = 5
+RUNS = 50
+"""Of each process; benchmark_model makes more of them where they take less than a second."""
+_COUNTS = re.compile(
+    r"count=(?P<count>\d+) first=\S+ curr=\S+ min=(?P<minimum>\S+) max=(?P<maximum>\S+) "
+    r"avg=(?P<mean>\S+) std=(?P<deviation>\S+)(?: p5=\S+ median=(?P<median>\S+))?"
+)
+_TIMINGS = re.compile(r"Init: (?P<init>[\d.]+), First inference: (?P<first>[\d.]+)")
+
+Tell = Callable[[str], None]
+
+
+@runtime_checkable
+class NativeHost(Protocol):
+    """A `Device` on which programs other than our worker can be started."""
+
+    def put(self, path: Path) -> str:
+        """See `Device.put`."""
+
+    def run_native(
+        self, runner: str, graph: str, threads: int, runs: int, cores: Sequence[int]
+    ) -> str:
+        """What `benchmark_model` prints, of two files that `put` has placed.
+
+        Raises `BenchError` where it fails.
+        """
+
+
+def measure(host: NativeHost, results: Results, runner: Path, tell: Tell) -> Iterator[Results]:
+    """Measure what `results` lacks of it, and yield all that there is after each process.
+
+    Only .tflite files. Raises `BenchError` where `runner` fails or says something else.
+    """
+    program, key = host.put(runner), sha256(runner)
+    for process in range(PROCESSES):
+        for index, model in enumerate(results.models):
+            if model.format != "tflite" or model.skipped:
+                continue
+            for threads in results.parameters.threads:
+                if (index, threads, process, key) in map(_key, results.native):
+                    continue
+                tell(f"benchmark_model: {model.name}, process {process + 1} of {PROCESSES}")
+                graph = host.put(Path(model.path))
+                said = host.run_native(program, graph, threads, RUNS, results.parameters.cores)
+                one = parse(said, index, threads, process, key)
+                results = replace(results, native=(*results.native, one))
+                yield results
+
+
+def parse(said: str, member: int, threads: int, process: int, key: str) -> Native:
+    """The figures of the last lines that have some: those before are of its warm-up.
+
+    Raises `BenchError` where there are none.
+    """
+    counts = list(_COUNTS.finditer(said))
+    timings = _TIMINGS.search(said)
+    try:
+        if not counts or not timings:
+            raise ValueError
+        last = counts[-1]
+        return Native(
+            member=member,
+            threads=threads,
+            process=process,
+            runner_sha256=key,
+            runs=int(last["count"]),
+            init_ms=float(timings["init"]) / 1000,
+            first_ms=float(timings["first"]) / 1000,
+            mean_ms=float(last["mean"]) / 1000,
+            minimum_ms=float(last["minimum"]) / 1000,
+            maximum_ms=float(last["maximum"]) / 1000,
+            deviation_ms=float(last["deviation"]) / 1000,
+            median_ms=float(last["median"]) / 1000 if last["median"] else None,
+        )
+    except ValueError:
+        line = next((line for line in reversed(said.splitlines()) if line.strip()), "nothing")
+        raise BenchError(
+            f"--native-runner does not print what benchmark_model prints, but {line[:120]!r}: give "
+            "LiteRT's benchmark_model for the device's processor"
+        ) from None
+
+
+def typical_ms(native: Sequence[Native]) -> float:
+    """Of several processes: the median of their medians, or of their means from an older one."""
+    return median(one.mean_ms if one.median_ms is None else one.median_ms for one in native)
+
+
+def _key(one: Native) -> tuple[int, int, int, str]:
+    return one.member, one.threads, one.process, one.runner_sha256

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emulator import require_emulator
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.__main__ import app
+from shufflenet_deploy.bench.boards import find_board
+from shufflenet_deploy.bench.devices import Counter, open_device
+from shufflenet_deploy.bench.devices.local import LocalDevice
+from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.results import Checked, read
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _emulator() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        require_emulator(monkeypatch)
+        yield
+
+
+def test_a_measurement_leaves_instructions_and_no_time(
+    tiny_artifacts: Path, tmp_path: Path
+) -> None:
+    paths = sorted(map(str, tiny_artifacts.glob("*x0.25*.tflite")))
+    out = tmp_path / "results.json"
+    words = [*paths, "--device", "emulated", "--cpu", "cortex-a53", "--counts", "cache"]
+    ended = CliRunner().invoke(app, [*words, "--out", str(out)], catch_exceptions=False)
+    assert ended.exit_code == 0
+    results = read(out)
+    assert results.ended == "done"
+    assert not results.target.latency
+    assert results.environment.processor == "Cortex-A53"
+    assert all(isinstance(run, Checked) for run in results.runs)
+    (probe,) = [model.probe for model in results.models]
+    assert probe
+    assert probe.first_use is None
+    assert probe.difference is not None
+    assert probe.counted
+    assert probe.counted.cache
+    assert probe.counted.cache.caches.source.endswith("BCM2837 for the sizes")
+    figure = f"{probe.counted.instructions / 1e6:.2f}"
+    assert "emulated: no latency" in ended.stdout
+    assert figure in ended.stdout
+    assert "_ns" not in out.read_text()
+
+
+def test_only_an_emulator_counts() -> None:
+    with open_device(find_board("emulated"), Reach(formats=("tflite",))) as device:
+        assert isinstance(device, Counter)
+    assert not isinstance(LocalDevice(), Counter)
+
+
+@pytest.mark.parametrize("reach", [Reach(cpu="cortex-a72"), Reach(caches=True)])
+def test_its_options_mean_nothing_to_a_real_one(reach: Reach) -> None:
+    with (
+        pytest.raises(BenchError, match="means nothing to local") as raised,
+        open_device(find_board("local"), reach),
+    ):
+        pass
+    assert raised.value.usage
+
+
+def test_an_unknown_processor_is_wrong_usage() -> None:
+    with (
+        pytest.raises(BenchError, match="choose from cortex-a53") as raised,
+        open_device(find_board("emulated"), Reach(cpu="m68k")),
+    ):
+        pass
+    assert raised.value.usage
