@@ -1,7 +1,12 @@
 # make demo    the whole path: install, export, measure, print the paper's ratios
 # make test    lint, types, import contracts, tests
+# make test-all       the slow tests too: the image, a whole emulated system
 # make bench   paired measurement of what the rewrites win, against plain lowering and torch's ONNX
 # make overhead       the harness's own time, paired with a bare loop around the engine
+# make counts         instructions on emulated ARM64 processors: benchmarks/counts.json, README
+# make recount        a few of them again: they have to be as in the table
+# make sizes          how much goes to a device
+# make image          build Dockerfile.arm64 under emulation, and run it
 # make repeatability  how far ratios move from run to run; NEIGHBOUR=spin or memory runs beside
 # make clean   remove what these made
 #
@@ -13,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench overhead repeatability format clean
+.PHONY: demo test test-all bench overhead counts recount sizes image repeatability format clean
 
 demo: $(READY)
 	$(BIN)/shufflenet-bench --device local --suite quick
@@ -24,13 +29,28 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses auto -m 'not slow'
+
+test-all: test
+	$(BIN)/pytest -m slow
 
 bench: $(READY)
 	$(BIN)/python benchmarks/lowering.py
 
 overhead: $(READY)
 	$(BIN)/python benchmarks/overhead.py --check
+
+counts: $(READY)
+	$(BIN)/python benchmarks/counts.py --write
+
+recount: $(READY)
+	$(BIN)/python benchmarks/counts.py --recount
+
+sizes: $(READY)
+	$(BIN)/python benchmarks/sizes.py --txz --check
+
+image: $(READY)
+	$(BIN)/python tests/support/image.py
 
 repeatability: $(READY)
 	$(BIN)/python benchmarks/repeatability.py --neighbour $(NEIGHBOUR) --check
@@ -40,7 +60,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) artifacts results.json report.html
+	rm -rf $(VENV) artifacts results.json results-*.json report.html report-*.html
 
 # torch first and by its pinned version: left to a resolver, another package's requirement may
 # pull the newest build with several GB of CUDA. pytorchcv without its dependencies, which are
