@@ -222,6 +222,20 @@ def test_a_host_that_is_killed_leaves_a_board_that_puts_itself_back(
     await_left(board)
 
 
+def test_a_board_that_slows_down_is_warned_of(
+    board: ArmBoard, command: BenchCommand, artifact: Path
+) -> None:
+    throttled = board.folder / "run/throttled"
+    fine = throttled.read_text()
+    throttled.write_text("throttled=0x50005\n")
+    try:
+        hot = command.measure("pi", [artifact])
+    finally:
+        throttled.write_text(fine)
+    assert hot.code == 0, hot.stderr
+    assert "under-voltage and throttled while it was measured" in " ".join(hot.stdout.split())
+
+
 def test_ctrl_c_keeps_what_was_measured_and_meanwhile_nobody_else_gets_in(
     board: ArmBoard, command: BenchCommand, artifact: Path, tmp_path: Path
 ) -> None:
