@@ -274,9 +274,10 @@ def _machine(results: Results) -> Iterator[str]:
     """What was measured on."""
     machine = results.environment
     memory = machine.total_memory_bytes
+    cores = f"{machine.cores or 'unknown number of'} core{'' if machine.cores == 1 else 's'}"
     yield (
         f"{results.target.board}: {machine.board or machine.processor or 'unknown processor'}, "
-        f"{machine.cores or 'unknown number of'} cores, {machine.architecture}, "
+        f"{cores}, {machine.architecture}, "
         f"{f'{memory / 1e9:.1f} GB' if memory else 'memory size missing'}"
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.commands.options import caches
+from shufflenet_deploy.bench.commands.options import Folder, Formats, Precisions, caches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,21 +53,8 @@ def counts(
             help="cache: also data accesses and their misses in both levels, which takes longer.",
         ),
     ] = "instructions",
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format", metavar="onnx|tflite", help="Of the suite: only this; may be repeated."
-        ),
-    ] = None,
-    precisions: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--precision",
-            metavar="fp32|fp16|int8",
-            show_default="fp32",
-            help="Of the suite; may be repeated.",
-        ),
-    ] = None,
+    formats: Formats = None,
+    precisions: Precisions = None,
     lowerings: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,13 +64,7 @@ def counts(
             help="Of the suite; may be repeated.",
         ),
     ] = None,
-    artifacts: Annotated[
-        Path,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where the suite's artifacts are. Those missing are exported to it first.",
-        ),
-    ] = Path("artifacts"),
+    artifacts: Folder = Path("artifacts"),
     jobs: Annotated[
         int | None,
         typer.Option(min=1, max=256, show_default="one a core", help="So many at once."),

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.commands.options import caches, numbers, way
+from shufflenet_deploy.bench.commands.options import (
+    Folder,
+    Formats,
+    Precisions,
+    caches,
+    numbers,
+    way,
+)
 from shufflenet_deploy.runtime import MAX_THREADS
 
 if TYPE_CHECKING:
@@ -88,28 +95,9 @@ def run(
             "sizes; variants: every network with a published error.",
         ),
     ] = None,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format", metavar="onnx|tflite", help="Of the suite: only this; may be repeated."
-        ),
-    ] = None,
-    precisions: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--precision",
-            metavar="fp32|fp16|int8",
-            show_default="fp32",
-            help="Of the suite; may be repeated.",
-        ),
-    ] = None,
-    artifacts: Annotated[
-        Path,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where the suite's artifacts are. Those missing are exported to it first.",
-        ),
-    ] = Path("artifacts"),
+    formats: Formats = None,
+    precisions: Precisions = None,
+    artifacts: Folder = Path("artifacts"),
     threads: Annotated[
         str,
         typer.Option(

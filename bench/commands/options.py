@@ -1,11 +1,37 @@
-"""Values of options that Typer has no type for."""
+"""Options that several commands have, and values that Typer has no type for."""
 
 from __future__ import annotations
 
-from typing import get_args
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
 
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision import Way
+
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", metavar="onnx|tflite", help="Of the suite: only this; may be repeated."
+    ),
+]
+Precisions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--precision",
+        metavar="fp32|fp16|int8",
+        show_default="fp32",
+        help="Of the suite; may be repeated.",
+    ),
+]
+Folder = Annotated[
+    Path,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where the suite's artifacts are. Those missing are exported to it first.",
+    ),
+]
 
 
 def numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
