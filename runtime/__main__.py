@@ -19,7 +19,7 @@ import msgspec
 
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.environment import read_environment
-from shufflenet_deploy.runtime.processor import limit_pools, pin
+from shufflenet_deploy.runtime.processor import change_core, limit_pools, pin
 from shufflenet_deploy.runtime.spec import Answer, Progress, Spec
 from shufflenet_deploy.runtime.state import StateReader
 
@@ -62,6 +62,7 @@ def _carry_out(spec: Spec) -> Answer:
         state=state,
         canary=lambda: canary(time.perf_counter_ns),
         pulse=pulse(time.perf_counter_ns),
+        change_core=change_core,
         peak=lambda: peak_multiply_adds_per_second(time.perf_counter_ns),
         report=_report,
     )

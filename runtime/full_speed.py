@@ -2,7 +2,11 @@
 
 On a virtual machine a neighbour on the other thread of the same core takes half of it for a tenth
 of a second to some seconds at a time, and no sensor tells. What is timed meanwhile is set aside in
-the end (`bench.steady`); to wait for a moment makes that the smaller part.
+the end (`bench.steady`); to wait for a moment makes that the smaller part. Cores have neighbours of
+their own, so a process that may use several tries them in turn.
+
+The wait is busy. A core that slept is slow by itself: its first pulse after 20 ms of sleep took up
+to twice as long, so that a wait in naps did not see the full speed that it waited for.
 
 Where the system tells its frequency there is no waiting: what slows such a board down, heat or too
 little power, is what its user will see too.
@@ -18,7 +22,8 @@ from shufflenet_deploy.runtime.spec import FullSpeed
 FASTEST = 0.1
 """Of all pulses: what the core can do. The very fastest may be a freak of the clock."""
 _FIRST_PULSES = 20
-_NAP_SECONDS = 0.02
+_PATIENCE_WITH_A_CORE_NS = 20_000_000
+"""Long enough for one that slept to wake."""
 
 
 class Waiting:
@@ -31,8 +36,15 @@ class Waiting:
         self.waited_ns = 0
         """In all, which no round is charged with."""
         if wanted:
-            for _ in range(_FIRST_PULSES):
-                self.pulse()
+            self._look_around()
+
+    def _look_around(self) -> None:
+        """Pulses on two cores, as the one may have a neighbour now."""
+        for _ in range(_FIRST_PULSES):
+            self.pulse()
+        self._instruments.change_core()
+        for _ in range(_FIRST_PULSES):
+            self.pulse()
 
     def pulse(self) -> int:
         """How fast the core is, nanoseconds, without waiting."""
@@ -47,10 +59,13 @@ class Waiting:
         if self._wanted is None or not self._is_slow(found, self._wanted):
             return found
         patience = self._wanted.seconds * 1e9 - self.waited_ns
-        elapsed = 0
+        elapsed = on_core_since = 0
         while elapsed < patience and self._is_slow(found, self._wanted):
-            self._instruments.sleep(_NAP_SECONDS)
-            found = self.pulse()
+            if elapsed - on_core_since > _PATIENCE_WITH_A_CORE_NS:
+                self._instruments.change_core()
+                on_core_since = elapsed
+            # Not kept: of so many slow ones the fastest tenth would soon be slow as well.
+            found = self._instruments.pulse()
             elapsed = self._instruments.clock() - began
         self.waited_ns += elapsed
         return found

@@ -28,6 +28,8 @@ class Instruments:
     """Nanoseconds of each repetition of a fixed kernel."""
     pulse: Callable[[], int]
     """Nanoseconds of a piece of that kernel."""
+    change_core: Callable[[], None]
+    """Go on on another core, where this process may use several."""
     peak: Callable[[], float]
     """Multiply-adds per second of the processor, with the threads that it was told to use."""
     report: Callable[[Progress], None]

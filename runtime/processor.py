@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping, Sequence
+from pathlib import Path
 
 from shufflenet_deploy.runtime import InferenceError
 
@@ -54,6 +55,32 @@ def pin(cores: Sequence[int]) -> tuple[int, ...] | None:
         reason = f"cannot pin the worker to the cores {_listed(cores)}: {error.strerror}; {here}"
         raise InferenceError(reason, usage=True) from None
     return allowed_cores()
+
+
+def change_core() -> None:
+    """Move the calling thread to the next of the cores that it may use, if there are several.
+
+    It is not bound to stay there: where something else wants that core, the system decides.
+    """
+    allowed = allowed_cores()
+    current = _current_core()
+    if allowed is None or current not in allowed or len(allowed) < 2:
+        return
+    following = allowed[(allowed.index(current) + 1) % len(allowed)]
+    try:
+        os.sched_setaffinity(0, (following,))
+        os.sched_setaffinity(0, allowed)
+    except OSError:  # a core that was taken away meanwhile: what is left is allowed already
+        return
+
+
+def _current_core() -> int | None:
+    """On which the calling thread runs: field 39 of its stat, see proc(5)."""
+    try:
+        stat = Path("/proc/thread-self/stat").read_text()
+        return int(stat.rpartition(")")[2].split()[36])
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def _listed(cores: Sequence[int]) -> str:

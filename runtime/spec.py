@@ -95,7 +95,7 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     samples_ns: tuple[int, ...]
     """The timed runs in their order."""
     pulses_ns: tuple[int, ...] = ()
-    """Straight before and after the burst, a piece of the canary: how fast the core was then."""
+    """Straight before and after the timed runs, a piece of the canary: how fast the core was."""
 
 
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,18 +2,28 @@ from __future__ import annotations
 
 from itertools import chain, repeat
 
+import pytest
 from fake_machine import FakeMachine
 from shufflenet_deploy.runtime.full_speed import Waiting
 from shufflenet_deploy.runtime.rounds import rounds
 from shufflenet_deploy.runtime.spec import Burst, FullSpeed, Spec
 
 FAST, SLOW = 100, 200
-FIRST = 20
+FIRST = 40
 """Pulses before any is waited for."""
+STEP_NS = 5_000_000
+"""From one pulse to the next."""
 
 
-def waited(machine: FakeMachine) -> int:
-    return sum(one.startswith("sleep") for one in machine.done)
+@pytest.fixture
+def machine() -> FakeMachine:
+    machine = FakeMachine()
+    machine.pulse_ns = STEP_NS
+    return machine
+
+
+def changes(machine: FakeMachine) -> int:
+    return machine.done.count("change core")
 
 
 def measured(machine: FakeMachine, spec: Spec) -> list[Burst]:
@@ -21,56 +31,79 @@ def measured(machine: FakeMachine, spec: Spec) -> list[Burst]:
     return [burst for _, burst in rounds(runs, spec, machine.instruments(), lambda: None)]
 
 
-def test_a_fast_core_is_not_waited_for() -> None:
-    machine = FakeMachine()
+def test_a_fast_core_is_not_waited_for(machine: FakeMachine) -> None:
     machine.pulses = repeat(FAST)
-    assert Waiting(FullSpeed(pulse_ns=None), machine.instruments()).pulse_at_full_speed() == FAST
-    assert waited(machine) == 0
+    waiting = Waiting(FullSpeed(pulse_ns=None), machine.instruments())
+    assert waiting.pulse_at_full_speed() == FAST
+    assert waiting.waited_ns == 0
 
 
-def test_a_slow_core_is_waited_for_until_it_is_fast() -> None:
-    machine = FakeMachine()
+def test_a_slow_core_is_waited_for_until_it_is_fast(machine: FakeMachine) -> None:
     machine.pulses = chain(repeat(FAST, FIRST), repeat(SLOW, 4), repeat(FAST))
     waiting = Waiting(FullSpeed(pulse_ns=None), machine.instruments())
     assert waiting.pulse_at_full_speed() == FAST
-    assert waited(machine) == 4
-    assert waiting.waited_ns == 4 * 20_000_000
+    # The first of the slow ones began the wait, the first fast one ended it.
+    assert waiting.waited_ns == 5 * STEP_NS
 
 
-def test_patience_is_for_all_bursts_together() -> None:
-    machine = FakeMachine()
+def test_the_wait_is_busy_since_a_core_that_slept_is_slow(machine: FakeMachine) -> None:
+    machine.pulses = chain(repeat(FAST, FIRST), repeat(SLOW, 50), repeat(FAST))
+    Waiting(FullSpeed(pulse_ns=None), machine.instruments()).pulse_at_full_speed()
+    assert not any(one.startswith("sleep") for one in machine.done)
+
+
+def test_a_core_that_stays_slow_is_left_for_another(machine: FakeMachine) -> None:
+    machine.pulses = chain(repeat(FAST, FIRST), repeat(SLOW, 20), repeat(FAST))
+    waiting = Waiting(FullSpeed(pulse_ns=None), machine.instruments())
+    looked = changes(machine)
+    waiting.pulse_at_full_speed()
+    assert changes(machine) - looked == 4  # in 100 ms, each time after more than 20
+
+
+def test_both_cores_are_looked_at_before_one_is_called_slow(machine: FakeMachine) -> None:
+    machine.pulses = chain(repeat(SLOW, FIRST // 2), repeat(FAST, FIRST // 2), [SLOW], repeat(FAST))
+    waiting = Waiting(FullSpeed(pulse_ns=None), machine.instruments())
+    assert changes(machine) == 1
+    assert waiting.pulse_at_full_speed() == FAST
+
+
+def test_slow_pulses_of_a_long_wait_do_not_become_the_measure(machine: FakeMachine) -> None:
+    machine.pulses = chain(repeat(FAST, FIRST), repeat(SLOW, 10 * FIRST), repeat(FAST))
+    waiting = Waiting(FullSpeed(pulse_ns=None, seconds=100.0), machine.instruments())
+    assert waiting.pulse_at_full_speed() == FAST
+
+
+def test_patience_is_for_all_bursts_together(machine: FakeMachine) -> None:
     machine.pulses = chain(repeat(FAST, FIRST), repeat(SLOW))
     waiting = Waiting(FullSpeed(pulse_ns=None, seconds=0.1), machine.instruments())
     assert waiting.pulse_at_full_speed() == SLOW
-    assert waited(machine) == 5
+    waited = waiting.waited_ns
+    assert 100_000_000 <= waited <= 100_000_000 + 2 * STEP_NS
     assert waiting.pulse_at_full_speed() == SLOW
-    assert waited(machine) == 5
+    assert waiting.waited_ns == waited
 
 
-def test_what_earlier_processes_saw_counts() -> None:
-    machine = FakeMachine()
+def test_what_earlier_processes_saw_counts(machine: FakeMachine) -> None:
     machine.pulses = chain(repeat(SLOW, FIRST + 3), repeat(FAST))
     waiting = Waiting(FullSpeed(pulse_ns=FAST), machine.instruments())
     assert waiting.pulse_at_full_speed() == FAST
 
 
-def test_without_a_wish_nothing_is_waited_for() -> None:
-    machine = FakeMachine()
+def test_without_a_wish_nothing_is_waited_for(machine: FakeMachine) -> None:
     machine.pulses = chain(repeat(FAST, FIRST), repeat(SLOW))
     waiting = Waiting(None, machine.instruments())
     for _ in range(FIRST):
         waiting.pulse()
     assert waiting.pulse_at_full_speed() == SLOW
-    assert waited(machine) == 0
+    assert waiting.waited_ns == 0
 
 
-def test_rounds_are_not_charged_with_waiting() -> None:
+def test_rounds_are_not_charged_with_waiting(machine: FakeMachine) -> None:
     spec = Spec(
         rounds=5, seconds=1.0, full_speed=FullSpeed(pulse_ns=None, seconds=100.0), untimed=1
     )
-    machine = FakeMachine()
     slow_at_first = chain.from_iterable(
-        (*repeat(SLOW, 49), FAST, FAST)  # nearly a second before each burst
+        (*repeat(SLOW, 190), FAST, FAST, FAST)  # nearly a second before each burst
         for _ in range(5)
     )
     machine.pulses = chain(repeat(FAST, FIRST), slow_at_first)
@@ -79,8 +112,7 @@ def test_rounds_are_not_charged_with_waiting() -> None:
     assert {burst.pulses_ns for burst in bursts} == {(FAST, FAST)}
 
 
-def test_without_a_canary_there_are_no_pulses() -> None:
-    machine = FakeMachine()
+def test_without_a_canary_there_are_no_pulses(machine: FakeMachine) -> None:
     machine.pulses = repeat(SLOW)
     spec = Spec(rounds=2, canary=False, full_speed=FullSpeed(pulse_ns=FAST))
     assert {burst.pulses_ns for burst in measured(machine, spec)} == {()}

@@ -122,3 +122,40 @@ def test_a_real_worker_refuses_a_core_that_is_not_there_in_one_line(work: Work) 
     assert worker.stdout == ""
     (line,) = worker.stderr.splitlines()
     assert line.startswith("error: no core 4096 for the worker: there are ")
+
+
+@pinnable
+def test_a_thread_that_changes_its_core_may_still_use_all() -> None:
+    program = (
+        "from shufflenet_deploy.runtime.processor import allowed_cores, change_core\n"
+        "before = allowed_cores()\n"
+        "change_core()\n"
+        "print(allowed_cores() == before)\n"
+    )
+    assert _run(program) == "True"
+
+
+@pinnable
+@pytest.mark.skipif(len(allowed_cores() or ()) < 2, reason="there is one core")
+def test_a_core_is_changed() -> None:
+    program = (
+        "from shufflenet_deploy.runtime import processor\n"
+        "cores = set()\n"
+        "for _ in range(200):\n"
+        "    cores.add(processor._current_core())\n"
+        "    processor.change_core()\n"
+        "print(len(cores) > 1)\n"
+    )
+    assert _run(program) == "True"
+
+
+@pinnable
+def test_a_pinned_thread_stays() -> None:
+    (core, *_) = allowed_cores() or ()
+    program = (
+        "from shufflenet_deploy.runtime.processor import change_core, pin\n"
+        f"pin(({core},))\n"
+        "change_core()\n"
+        f"print(pin(()) == ({core},))\n"
+    )
+    assert _run(program) == "True"

@@ -54,7 +54,7 @@ def test_a_burst_is_untimed_runs_and_then_timed_ones() -> None:
     assert len(machine.ran) == 16
 
 
-def test_a_pulse_stands_before_and_after_each_burst() -> None:
+def test_a_pulse_stands_before_and_after_the_timed_runs() -> None:
     machine = FakeMachine()
     machine.pulses = iter(range(8))
     bursts = [burst for _, burst in _measure(machine, 2, rounds=2)]

@@ -38,6 +38,8 @@ class FakeMachine:
         """Where these end, each repetition takes 100 ns."""
         self.pulses: Iterator[int] = iter(())
         """Where these end, each takes 10 ns."""
+        self.pulse_ns = 0
+        """How far the clock goes on at each, whatever it says that it took."""
         self.available_bytes: int | None = 10**12
         self.before_report: Callable[[Progress], None] = lambda progress: None
 
@@ -68,7 +70,11 @@ class FakeMachine:
         return next(self.canaries, (100, 100, 100))
 
     def pulse(self) -> int:
+        self.now += self.pulse_ns
         return next(self.pulses, 10)
+
+    def change_core(self) -> None:
+        self._note("change core")
 
     def peak(self) -> float:
         self._note("peak")
@@ -90,6 +96,7 @@ class FakeMachine:
             state=self.state,
             canary=self.canary,
             pulse=self.pulse,
+            change_core=self.change_core,
             peak=self.peak,
             report=self.report,
         )
