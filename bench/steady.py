@@ -31,6 +31,10 @@ TOLERANCE = 1.15
 machine is at rest scatters by some percent."""
 MOST = 0.8
 """Of the bursts, to be set aside."""
+_PATIENCE_SECONDS = 120.0
+"""To wait for full speed, shared by the processes that there are at least."""
+_LEAST_PATIENCE, _MOST_PATIENCE = 2.0, 10.0
+"""Seconds of one process."""
 
 Judge = Callable[[Burst], bool]
 
@@ -54,10 +58,12 @@ def slow_share(results: Results) -> float:
 
 
 def full_speed(results: Results) -> FullSpeed:
-    """What the next process waits for."""
+    """What the next process waits for, and how long: longer where there are few blocks."""
     pulses = [ns for burst in _bursts(results) for ns in burst.pulses_ns]
     known = round(statistics.quantile(pulses, FASTEST)) if pulses else None
-    return FullSpeed(pulse_ns=known, tolerance=TOLERANCE)
+    processes = max(len(results.blocks), 1) * results.parameters.processes
+    share = min(max(_PATIENCE_SECONDS / processes, _LEAST_PATIENCE), _MOST_PATIENCE)
+    return FullSpeed(pulse_ns=known, tolerance=TOLERANCE, seconds=share)
 
 
 def _at_full_speed(results: Results) -> Judge:

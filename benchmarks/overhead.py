@@ -29,6 +29,7 @@ from shufflenet_deploy.runtime.environment import read_environment
 from shufflenet_deploy.runtime.instruments import Instruments
 from shufflenet_deploy.runtime.loading import Loaded, load
 from shufflenet_deploy.runtime.peak import peak_multiply_adds_per_second
+from shufflenet_deploy.runtime.processor import change_core
 from shufflenet_deploy.runtime.rounds import rounds
 from shufflenet_deploy.runtime.spec import Spec
 from shufflenet_deploy.runtime.state import StateReader
@@ -106,6 +107,7 @@ def _ratio(path: Path, number: int) -> float:
         state=StateReader(clock).read,
         canary=lambda: canary(clock),
         pulse=pulse(clock),
+        change_core=change_core,
         peak=lambda: peak_multiply_adds_per_second(clock),
         report=lambda progress: None,
     )

@@ -22,6 +22,9 @@ from shufflenet_deploy.runtime.spec import FullSpeed
 FASTEST = 0.1
 """Of all pulses: what the core can do. The very fastest may be a freak of the clock."""
 _FIRST_PULSES = 20
+_FAST_IN_A_ROW = 20
+"""Pulses, about 10 ms. A neighbour pauses for some of them again and again: of bursts that began
+after one fast pulse every third was slowed down before its timed runs, 10 ms later."""
 _PATIENCE_WITH_A_CORE_NS = 20_000_000
 """Long enough for one that slept to wake."""
 
@@ -52,23 +55,25 @@ class Waiting:
         bisect.insort(self._pulses, found)
         return found
 
-    def pulse_at_full_speed(self) -> int:
-        """How fast the core is once it is fast, or once patience has ended."""
+    def wait(self) -> None:
+        """Until the core is fast and stays so for a moment, or until patience has ended."""
+        if self._wanted is None:
+            return
         began = self._instruments.clock()
-        found = self.pulse()
-        if self._wanted is None or not self._is_slow(found, self._wanted):
-            return found
         patience = self._wanted.seconds * 1e9 - self.waited_ns
-        elapsed = on_core_since = 0
-        while elapsed < patience and self._is_slow(found, self._wanted):
-            if elapsed - on_core_since > _PATIENCE_WITH_A_CORE_NS:
-                self._instruments.change_core()
-                on_core_since = elapsed
+        elapsed = slow_since = fast = 0
+        while fast < _FAST_IN_A_ROW and elapsed < patience:
             # Not kept: of so many slow ones the fastest tenth would soon be slow as well.
             found = self._instruments.pulse()
             elapsed = self._instruments.clock() - began
+            if not self._is_slow(found, self._wanted):
+                fast += 1
+                continue
+            fast = 0
+            if elapsed - slow_since > _PATIENCE_WITH_A_CORE_NS:
+                self._instruments.change_core()
+                slow_since = elapsed
         self.waited_ns += elapsed
-        return found
 
     def _is_slow(self, pulse: int, wanted: FullSpeed) -> bool:
         fast = self._pulses[int(FASTEST * len(self._pulses))]

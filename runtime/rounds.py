@@ -65,8 +65,7 @@ def _burst(
     if spec.rest_seconds:
         instruments.sleep(spec.rest_seconds)
     clock: Clock = instruments.clock
-    if spec.canary and spec.full_speed:
-        waiting.pulse_at_full_speed()
+    waiting.wait()
     cold_ns = timed(run, clock) if spec.untimed else None
     for _ in range(spec.untimed - 1):
         run()

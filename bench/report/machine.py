@@ -119,7 +119,7 @@ def protocol(material: Material) -> list[str]:
         "each process. Intervals are 95% t intervals over the processes' logarithms. Outliers are "
         "counted and never dropped.",
         "A fixed kernel, the canary, is timed at the start and the end of every process: where it "
-        "becomes slower, so has the processor, whether or not it has sensors. Pieces of it are "
-        "timed beside each burst; on a machine that does not tell its frequency, bursts beside a "
-        "slow piece are set aside where enough others remain.",
+        "becomes slower, so has the processor, whether or not it has sensors. Pieces of it "
+        "stand beside the timed runs; on a machine that does not tell its frequency, bursts beside "
+        "a slow piece are set aside where enough others remain.",
     ]

@@ -124,3 +124,14 @@ def test_the_next_process_waits_for_the_fastest_so_far(make: Make) -> None:
 
 def test_the_first_process_knows_of_no_full_speed(make_results: Callable[..., Results]) -> None:
     assert full_speed(make_results()).pulse_ns is None
+
+
+def test_with_few_blocks_each_process_may_wait_longer(
+    make: Make, make_results: Callable[..., Results]
+) -> None:
+    results = make(lambda process, number: False)
+    (block,) = results.blocks
+    assert full_speed(results).seconds == 10
+    assert full_speed(replace(results, blocks=(block,) * 6)).seconds == 4
+    assert full_speed(replace(results, blocks=(block,) * 22)).seconds == 2
+    assert full_speed(make_results()).seconds == 10
