@@ -155,6 +155,7 @@ def _fixed(results: Results) -> Parameters:
         rounds=usual.rounds,
         interval_percent=usual.interval_percent,
         patience_minutes=usual.patience_minutes,
+        hasty_processes=usual.hasty_processes,
         minutes=None,
     )
 

@@ -13,7 +13,7 @@ def present(results: Results, block: Block) -> list[int]:
 
 
 def is_open(results: Results, block: Block, paper: Paper, patient: bool = True) -> bool:
-    """Whether `block` wants another process; if not `patient`, none beyond the least number."""
+    """Whether `block` wants another process; if not `patient`, only up to the least number."""
     parameters = results.parameters
     if block.skipped or not present(results, block):
         return False
@@ -22,7 +22,10 @@ def is_open(results: Results, block: Block, paper: Paper, patient: bool = True) 
         return not done  # what is checked once is checked
     if not _rounds_left(results, block) or done >= parameters.most_processes:
         return False
-    return done < parameters.processes or (patient and not is_known(results, block, paper))
+    least = parameters.processes
+    if not patient:
+        least = min(least, parameters.hasty_processes)
+    return done < least or (patient and not is_known(results, block, paper))
 
 
 def next_rounds(results: Results, block: Block) -> int:

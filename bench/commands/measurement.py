@@ -114,13 +114,14 @@ def run(
         ),
     ] = "",
     processes: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
             max=1000,
+            show_default="5; 3 once 12 minutes are over",
             help="Worker processes of each block at least; it may take twice as many.",
         ),
-    ] = 5,
+    ] = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="Turns of each model of a block at most, over all processes.")
     ] = 100,
@@ -130,7 +131,7 @@ def run(
             min=0,
             metavar="PERCENT",
             help="A block ends when its ratios are known so well, half their 95% interval; and "
-            "after 12 minutes in any case, once it has --processes.",
+            "after 12 minutes in any case, once it has three processes, or --processes.",
         ),
     ] = 2.0,
     max_minutes: Annotated[
@@ -219,13 +220,18 @@ def run(
     parameters = Parameters(
         threads=numbers("--threads", threads, 1, MAX_THREADS),
         cores=numbers("--cores", cores, 0, 4095) if cores else (),
-        processes=processes,
-        most_processes=2 * processes,
         rounds=rounds,
         interval_percent=interval,
         minutes=max_minutes,
         cool_down=cool_down,
     )
+    if processes is not None:  # named by the user, so not fewer in any case
+        parameters = replace(
+            parameters,
+            processes=processes,
+            most_processes=2 * processes,
+            hasty_processes=processes,
+        )
     paper = load_paper()
     with open_device(board, reach) as opened:
         environment = describe(opened, board, any_board)

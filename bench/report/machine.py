@@ -109,7 +109,8 @@ def protocol(material: Material) -> list[str]:
         "Models whose times are compared are measured in the same worker processes, a block: "
         "those of one ratio or slope at one input size, engine and precision. A block is measured "
         f"by {parameters.processes} processes in turn, and by up to {most} until its ratio is "
-        f"known to {parameters.interval_percent:g} %.",
+        f"known to {parameters.interval_percent:g} %; once {parameters.patience_minutes:g} minutes "
+        f"are over, by no more than {min(parameters.processes, parameters.hasty_processes)}.",
         "Each process loads the models, checks their outputs on a seeded input, and runs each "
         "until its time no longer falls. Then they take turns in rounds, in shuffled order: a "
         f"burst of {parameters.untimed} untimed runs, which bring its weights back into the "

@@ -251,6 +251,8 @@ def test_after_its_patience_is_over_a_block_gets_no_more_than_the_least(
         2,
         2,
     ]
+    hasty = replace(impatient, hasty_processes=1)
+    assert counts(Clocked(make_device(), 10).measure(start(subjects, hasty))) == [1, 1]
     # The peak, three models alone and two processes of each block take 80 s; then two of one are
     # begun within the patience.
     some = replace(FEW, patience_minutes=85 / 60)
