@@ -33,7 +33,7 @@ MOST = 0.8
 """Of the bursts, to be set aside."""
 _PATIENCE_SECONDS = 120.0
 """To wait for full speed, shared by the processes that there are at least."""
-_LEAST_PATIENCE, _MOST_PATIENCE = 1.0, 10.0
+_LEAST_PATIENCE, _MOST_PATIENCE = 1.0, 4.0
 """Seconds of one process."""
 
 Judge = Callable[[Burst], bool]
