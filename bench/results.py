@@ -45,7 +45,7 @@ class Parameters(_Record, frozen=True, kw_only=True):
     interval_percent: float = 2.0
     """A block ends once every ratio of it is known so well: half the width of its 95% interval."""
     patience_minutes: float = 12.0
-    """After which no block gets more than `hasty_processes`, however wide its interval."""
+    """After which `hasty_processes` are enough for a block, however wide its interval."""
     hasty_processes: int = 3
     """Of each block at least, once patience is over; from fewer no interval is worth its name."""
     minutes: float | None = None

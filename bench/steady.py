@@ -4,7 +4,7 @@ On a virtual machine, such as those of CI, a neighbour on the other thread of th
 its speed for seconds at a time, and no sensor tells. A small network and one that fills the memory
 do not slow down alike, so even their ratio within a round then depends on the neighbour: here
 AlexNet to ShuffleNet 0.5x read 21.6 and 18.1 in the two states. The pieces of the canary beside
-each burst do tell, and know nothing of the models' times: what they set aside is not chosen by
+the timed runs do tell, and know nothing of the models' times: what they set aside is not chosen by
 what it would show.
 
 Only where the machine does not tell its frequency. A board that does and is slowed down, because
@@ -59,19 +59,26 @@ def slow_share(results: Results) -> float:
 
 def full_speed(results: Results) -> FullSpeed:
     """What the next process waits for, and how long: longer where there are few blocks."""
-    pulses = [ns for burst in _bursts(results) for ns in burst.pulses_ns]
-    known = round(statistics.quantile(pulses, FASTEST)) if pulses else None
+    fast = _fast_pulse(results)
     processes = max(len(results.blocks), 1) * results.parameters.processes
     share = min(max(_PATIENCE_SECONDS / processes, _LEAST_PATIENCE), _MOST_PATIENCE)
-    return FullSpeed(pulse_ns=known, tolerance=TOLERANCE, seconds=share)
+    return FullSpeed(
+        pulse_ns=None if fast is None else round(fast), tolerance=TOLERANCE, seconds=share
+    )
 
 
 def _at_full_speed(results: Results) -> Judge:
-    pulses = [ns for burst in _bursts(results) for ns in burst.pulses_ns]
-    if not pulses or _tells_frequency(results):
+    fast = _fast_pulse(results)
+    if fast is None or _tells_frequency(results):
         return lambda burst: True
-    limit = TOLERANCE * statistics.quantile(pulses, FASTEST)
+    limit = TOLERANCE * fast
     return lambda burst: max(burst.pulses_ns, default=0) <= limit
+
+
+def _fast_pulse(results: Results) -> float | None:
+    """Nanoseconds of a pulse at full speed; None where there was none."""
+    pulses = [ns for burst in _bursts(results) for ns in burst.pulses_ns]
+    return statistics.quantile(pulses, FASTEST) if pulses else None
 
 
 def _bursts(results: Results) -> Iterator[Burst]:

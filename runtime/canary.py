@@ -51,8 +51,8 @@ def canary(clock: Callable[[], int], repetitions: int = REPETITIONS) -> tuple[in
 def pulse(clock: Callable[[], int]) -> Callable[[], int]:
     """What does a tenth of the work once, whenever it is called, and tells its nanoseconds.
 
-    Short enough to stand beside each burst. A core that a neighbour takes half of changes within
-    seconds, and the canary before and after all rounds is too far from most of them.
+    Short enough to stand beside the timed runs of each burst. A core that a neighbour takes half of
+    changes within seconds, and the canary before and after all rounds is too far from most of them.
     """
     values = _aligned(_SIZE)
     values.fill(1.0)

@@ -75,7 +75,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cool_down: CoolDown | None = None
     full_speed: FullSpeed | None = None
     canary: bool = True
-    """Time it before and after the rounds, and pieces of it beside each burst."""
+    """Time it before and after the rounds, and pieces of it beside the timed runs."""
     peak: bool = False
     """Measure the peak rate of the processor too."""
     profile_runs: _NotNegative = 0

@@ -67,7 +67,11 @@ def _parameters(parameters: Parameters, suite: str | None) -> Iterator[_Fact]:
     yield "suite", suite or "none: files were named"
     yield "threads", ", ".join(map(str, parameters.threads))
     yield "pinned to cores", ", ".join(map(str, parameters.cores)) or "none"
-    yield "processes of a block", f"{parameters.processes} to {parameters.most_processes}"
+    processes = f"{parameters.processes} to {parameters.most_processes}"
+    if parameters.hasty_processes < parameters.processes:
+        after = f"{parameters.patience_minutes:g} minutes"
+        processes += f", or {parameters.hasty_processes} once {after} were over"
+    yield "processes of a block", processes
     yield "rounds of a block", f"at most {parameters.rounds}"
     yield (
         "rounds of a process",
@@ -110,7 +114,7 @@ def protocol(material: Material) -> list[str]:
         "those of one ratio or slope at one input size, engine and precision. A block is measured "
         f"by {parameters.processes} processes in turn, and by up to {most} until its ratio is "
         f"known to {parameters.interval_percent:g} %; once {parameters.patience_minutes:g} minutes "
-        f"are over, by no more than {min(parameters.processes, parameters.hasty_processes)}.",
+        f"are over, {min(parameters.processes, parameters.hasty_processes)} are enough.",
         "Each process loads the models, checks their outputs on a seeded input, and runs each "
         "until its time no longer falls. Then they take turns in rounds, in shuffled order: a "
         f"burst of {parameters.untimed} untimed runs, which bring its weights back into the "

@@ -106,12 +106,8 @@ def test_rounds_are_not_charged_with_waiting(machine: FakeMachine) -> None:
         rounds=5, seconds=1.0, full_speed=FullSpeed(pulse_ns=None, seconds=100.0), untimed=1
     )
     slow_at_first = chain.from_iterable(
-        (
-            *repeat(SLOW, 190),
-            *repeat(FAST, IN_A_ROW),
-            FAST,
-            FAST,
-        )  # nearly a second before each burst
+        # Nearly a second of waiting before each burst, then the two pulses beside it.
+        (*repeat(SLOW, 190), *repeat(FAST, IN_A_ROW), *repeat(FAST, 2))
         for _ in range(5)
     )
     machine.pulses = chain(repeat(FAST, FIRST), slow_at_first)
