@@ -32,15 +32,11 @@ def processes(results: Results, block: Block) -> list[Process]:
     enough = [process for process in at_full_speed if _shared(process) >= LEAST_ROUNDS]
     if len(enough) >= LEAST_PROCESSES:
         return enough
-    return [_medians(run, lambda burst: True) for run in runs]
+    return [_medians(run, lambda model: model.bursts) for run in runs]
 
 
 def _medians(run: Timed, kept: Judge) -> Process:
-    return {
-        model.member: burst_medians(burst for burst in model.bursts if kept(burst))
-        for model in run.models
-        if model.bursts
-    }
+    return {model.member: burst_medians(kept(model)) for model in run.models if model.bursts}
 
 
 def _shared(process: Process) -> int:

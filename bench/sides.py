@@ -66,7 +66,7 @@ class Side:
             for one in run.models:
                 key = self._keys.get((one.member, self._threads[run.block]))
                 if one.bursts and key in numbers:
-                    kept = [burst for burst in one.bursts if self._steady(burst)] or one.bursts
+                    kept = self._steady(one) or one.bursts
                     times = [ns for burst in kept for ns in burst.samples_ns]
                     logs[numbers[key]] = math.log(median(times))
             if logs:

@@ -7,6 +7,11 @@ AlexNet to ShuffleNet 0.5x read 21.6 and 18.1 in the two states. The pieces of t
 the timed runs do tell, and know nothing of the models' times: what they set aside is not chosen by
 what it would show.
 
+But a model may slow the core down itself, and does so wherever it runs. For some milliseconds after
+AlexNet's wide multiplications an Intel processor ran at a lower clock: in every burst of it, pulses
+took 1.14 to 1.17 times as long as beside ShuffleNet. So a pulse is compared with the fast ones
+beside the same model.
+
 Only where the machine does not tell its frequency. A board that does and is slowed down, because
 it is hot or short of power, is measured as it is: that is what its user will see.
 
@@ -19,10 +24,10 @@ speed before each burst (`runtime.full_speed`), so that it does not come to that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from shufflenet_deploy.bench import statistics
-from shufflenet_deploy.bench.results import Results, Timed
+from shufflenet_deploy.bench.results import Results, Timed, TimedModel
 from shufflenet_deploy.runtime.full_speed import FASTEST
 from shufflenet_deploy.runtime.spec import Burst, FullSpeed
 
@@ -36,25 +41,29 @@ _PATIENCE_SECONDS = 120.0
 _LEAST_PATIENCE, _MOST_PATIENCE = 1.0, 4.0
 """Seconds of one process."""
 
-Judge = Callable[[Burst], bool]
+_OWN_DOING = 1.25
+"""How much slower than the fastest of all a model's own fast pulses may be. One that a neighbour
+slowed down in nearly all of its bursts has none, and must not seem to do it itself."""
+
+Judge = Callable[[TimedModel], tuple[Burst, ...]]
+"""What one process timed of a model -> those of its bursts that had the processor's full speed."""
 
 
 def judge(results: Results) -> Judge:
-    """Whether a burst of `results` was timed on a processor at its full speed.
+    """Which bursts of `results` count.
 
-    True of all where there is no telling, where frequencies are told, and where nearly all are
+    All of them where there is no telling, where frequencies are told, and where nearly all are
     slow.
     """
-    if not 0 < slow_share(results) <= MOST:
-        return lambda burst: True
-    return _at_full_speed(results)
+    return _at_full_speed(results) if 0 < slow_share(results) <= MOST else _all
 
 
 def slow_share(results: Results) -> float:
     """Of all bursts, those that were timed on a slower processor; 0 where there is no telling."""
     steady = _at_full_speed(results)
-    judged = [steady(burst) for burst in _bursts(results)]
-    return 1 - sum(judged) / len(judged) if judged else 0.0
+    bursts = sum(len(model.bursts) for model in _models(results))
+    kept = sum(len(steady(model)) for model in _models(results))
+    return 1 - kept / bursts if bursts else 0.0
 
 
 def full_speed(results: Results) -> FullSpeed:
@@ -70,25 +79,44 @@ def full_speed(results: Results) -> FullSpeed:
 def _at_full_speed(results: Results) -> Judge:
     fast = _fast_pulse(results)
     if fast is None or _tells_frequency(results):
-        return lambda burst: True
-    limit = TOLERANCE * fast
-    return lambda burst: max(burst.pulses_ns, default=0) <= limit
+        return _all
+    limits = {
+        member: TOLERANCE * min(_quantile(pulses), _OWN_DOING * fast)
+        for member, pulses in _pulses(results).items()
+    }
+    return lambda model: tuple(
+        burst
+        for burst in model.bursts
+        if max(burst.pulses_ns, default=0) <= limits.get(model.member, 0.0)
+    )
+
+
+def _all(model: TimedModel) -> tuple[Burst, ...]:
+    return model.bursts
 
 
 def _fast_pulse(results: Results) -> float | None:
     """Nanoseconds of a pulse at full speed; None where there was none."""
-    pulses = [ns for burst in _bursts(results) for ns in burst.pulses_ns]
-    return statistics.quantile(pulses, FASTEST) if pulses else None
+    pulses = [ns for each in _pulses(results).values() for ns in each]
+    return _quantile(pulses) if pulses else None
 
 
-def _bursts(results: Results) -> Iterator[Burst]:
-    return (
-        burst
-        for run in results.runs
-        if isinstance(run, Timed)
-        for model in run.models
-        for burst in model.bursts
-    )
+def _quantile(pulses: Sequence[int]) -> float:
+    return statistics.quantile(pulses, FASTEST)
+
+
+def _pulses(results: Results) -> dict[int, list[int]]:
+    """Model -> the pulses beside its bursts, in nanoseconds; no model without any."""
+    found: dict[int, list[int]] = {}
+    for model in _models(results):
+        for burst in model.bursts:
+            if burst.pulses_ns:
+                found.setdefault(model.member, []).extend(burst.pulses_ns)
+    return found
+
+
+def _models(results: Results) -> Iterator[TimedModel]:
+    return (model for run in results.runs if isinstance(run, Timed) for model in run.models)
 
 
 def _tells_frequency(results: Results) -> bool:

@@ -156,10 +156,9 @@ class _Times:
 
 def _latency(measured: Sequence[TimedModel], steady: Judge) -> Estimate:
     """Of the bursts at full speed, where enough processes have some; else of all."""
-    at_full_speed = [[burst for burst in one.bursts if steady(burst)] for one in measured]
-    enough = [bursts for bursts in at_full_speed if len(bursts) >= LEAST_ROUNDS]
+    enough = [bursts for bursts in map(steady, measured) if len(bursts) >= LEAST_ROUNDS]
     if len(enough) < LEAST_PROCESSES:
-        enough = [list(one.bursts) for one in measured]
+        enough = [one.bursts for one in measured]
     interval = statistics.log_interval(
         [
             math.log(median(ns / 1e6 for burst in bursts for ns in burst.samples_ns))

@@ -14,6 +14,8 @@ from shufflenet_deploy.bench.warnings import notes
 
 Make = Callable[[Callable[[int, int], bool]], Results]
 SLOW, FAST = 600, 300
+LOWERED = 360
+"""Beside a model that has the processor lower its clock."""
 
 
 @pytest.fixture
@@ -32,24 +34,25 @@ def make(make_model: Callable[..., Model], make_results: Callable[..., Results])
             ),
             named=2,
         )
-        return replace(results, runs=tuple(_pulsed(run, slow) for run in results.runs))
+        return pulsed(results, lambda member, *when: (FAST, SLOW if slow(*when) else FAST))
 
     return build
 
 
-def _pulsed(run: object, slow: Callable[[int, int], bool]) -> Timed:
-    assert isinstance(run, Timed)
-    models = tuple(
-        replace(
-            model,
-            bursts=tuple(
-                replace(burst, pulses_ns=(FAST, SLOW if slow(run.process, burst.round) else FAST))
+def pulsed(results: Results, pulses: Callable[[int, int, int], tuple[int, int]]) -> Results:
+    """With `pulses(member, process, round)` before and after each burst's timed runs."""
+    runs = []
+    for run in results.runs:
+        assert isinstance(run, Timed)
+        models = []
+        for model in run.models:
+            bursts = tuple(
+                replace(burst, pulses_ns=pulses(model.member, run.process, burst.round))
                 for burst in model.bursts
-            ),
-        )
-        for model in run.models
-    )
-    return replace(run, models=models)
+            )
+            models.append(replace(model, bursts=bursts))
+        runs.append(replace(run, models=tuple(models)))
+    return replace(results, runs=tuple(runs))
 
 
 def ratio(results: Results) -> float:
@@ -109,6 +112,31 @@ def test_a_board_that_tells_its_frequency_is_measured_as_it_is(make: Make) -> No
         if isinstance(run, Timed)
     )
     assert slow_share(replace(results, runs=told)) == 0
+
+
+def test_a_model_that_slows_the_core_down_itself_keeps_its_bursts(make: Make) -> None:
+    results = make(lambda process, number: False)
+    lowered = pulsed(results, lambda member, *when: ((FAST, FAST), (LOWERED, LOWERED))[member])
+    assert slow_share(lowered) == 0
+
+
+def test_a_neighbour_of_such_a_model_is_seen_all_the_same(make: Make) -> None:
+    results = make(lambda process, number: number % 2 == 1)
+    lowered = pulsed(
+        results,
+        lambda member, process, number: (
+            (FAST, LOWERED)[member],
+            (FAST, LOWERED)[member] * (2 if number % 2 else 1),
+        ),
+    )
+    assert slow_share(lowered) == 0.5
+    assert ratio(lowered) == pytest.approx(2.0)
+
+
+def test_a_model_that_never_had_full_speed_does_not_seem_to_slow_the_core_down(make: Make) -> None:
+    results = make(lambda process, number: False)
+    lowered = pulsed(results, lambda member, *when: ((FAST, FAST), (SLOW, SLOW))[member])
+    assert slow_share(lowered) == 0.5
 
 
 def test_without_pulses_all_count(

@@ -39,9 +39,7 @@ def test_the_values_stay_normal_numbers() -> None:
     assert np.all(values == 2.0)
 
 
-def test_a_pulse_times_one_piece_of_the_work_after_a_shorter_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_pulse_is_two_halves_after_a_shorter_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0
 
     def work(values: object, rounds: int) -> None:
@@ -51,7 +49,22 @@ def test_a_pulse_times_one_piece_of_the_work_after_a_shorter_one(
     monkeypatch.setattr(module, "_work", work)
     once = module.pulse(lambda: now)
     assert (once(), once()) == (300, 300)
-    assert now == 2 * (30 + 300)
+    assert now == 2 * (30 + 2 * 150)
+
+
+@pytest.mark.parametrize("halves", [(7, 10), (10, 7)])
+def test_an_interrupt_in_one_half_of_a_pulse_does_not_show(
+    halves: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0
+    durations = iter((3, *halves))
+
+    def work(values: object, rounds: int) -> None:
+        nonlocal now
+        now += next(durations)
+
+    monkeypatch.setattr(module, "_work", work)
+    assert module.pulse(lambda: now)() == 14
 
 
 @pytest.mark.parametrize("size", [16, 17, 4096])
