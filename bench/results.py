@@ -34,10 +34,10 @@ class Parameters(_Record, frozen=True, kw_only=True):
     """One after the other: each has blocks of its own."""
     cores: tuple[int, ...] = ()
     """To which the workers were pinned; none leaves it to the system."""
-    processes: int = 5
+    processes: int = 8
     """Worker processes of each block, at least."""
-    most_processes: int = 10
-    rounds: int = 100
+    most_processes: int = 16
+    rounds: int = 160
     """Of each block, over all its processes, at most."""
     rounds_per_process: int = 10
     seconds_per_process: float = 3.0

@@ -118,13 +118,13 @@ def run(
         typer.Option(
             min=1,
             max=1000,
-            show_default="5; 3 once 12 minutes are over",
+            show_default="8; 3 once 12 minutes are over",
             help="Worker processes of each block at least; it may take twice as many.",
         ),
     ] = None,
     rounds: Annotated[
         int, typer.Option(min=1, help="Turns of each model of a block at most, over all processes.")
-    ] = 100,
+    ] = 160,
     interval: Annotated[
         float,
         typer.Option(

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from shufflenet_deploy.bench import devices
 from shufflenet_deploy.bench.__main__ import main
 from shufflenet_deploy.bench.devices.report import Report
-from shufflenet_deploy.bench.results import Timed, read
+from shufflenet_deploy.bench.results import Parameters, Timed, read
 from shufflenet_deploy.runtime.artifact import Artifact, Options, manifest_path
 from shufflenet_deploy.runtime.spec import Answer, Spec
 
@@ -259,6 +259,15 @@ def test_threads_are_swept_and_cores_and_rounds_passed_on(
     assert [spec.threads for spec in blocks] == [1, 2, 1, 2]
     assert {(spec.cores, spec.rounds) for spec in blocks} == {((0, 1), 3)}
     assert "2 threads" in done.stdout
+
+
+def test_without_options_the_parameters_are_those_of_the_results(
+    pair: list[Path], make_device: type[FakeDevice], use_device: UseDevice, call: Call
+) -> None:
+    use_device(make_device())
+    done = call(*pair)
+    assert done.returncode == 0, done.stderr
+    assert read(Path("results.json")).parameters == Parameters()
 
 
 def test_a_limit_of_time_is_told_and_resume_goes_on(

@@ -160,6 +160,6 @@ def test_with_few_blocks_each_process_may_wait_longer(
     results = make(lambda process, number: False)
     (block,) = results.blocks
     assert full_speed(results).seconds == 4
-    assert full_speed(replace(results, blocks=(block,) * 12)).seconds == 2
+    assert full_speed(replace(results, blocks=(block,) * 6)).seconds == 2.5
     assert full_speed(replace(results, blocks=(block,) * 40)).seconds == 1
     assert full_speed(make_results()).seconds == 4
