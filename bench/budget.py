@@ -55,23 +55,29 @@ class Budget:
         # A process starts once, however many models it loads; the largest start stands for it.
         return max(other for other, _ in known) + warming + rounds
 
-    def seconds_left(self, results: Results, still_open: Sequence[Block]) -> float | None:
+    def seconds_left(
+        self, results: Results, still_open: Sequence[Block], elapsed: float
+    ) -> float | None:
         """Of the processes that blocks have at least, and of one more of each that is open.
 
-        None before all models were probed, and while nothing is known of a block. How many more
-        it takes until a ratio is known cannot be foreseen.
+        No more than until patience is over, `elapsed` seconds after the begin, if blocks then have
+        the fewer processes that are enough. None before all models were probed, and while nothing
+        is known of a block. How many more it takes until a ratio is known cannot be foreseen.
         """
         if any(not model.probe and not model.skipped for model in results.models):
             return None
-        least = self._parameters.processes if results.target.latency else 1
-        left = 0.0
+        parameters = self._parameters
+        least = parameters.processes if results.target.latency else 1
+        in_patience = in_haste = 0.0
         for block in still_open:
             expected = self.expected(block)
             if expected is None:
                 return None
             done = sum(run.block == block.id for run in results.runs)
-            left += max(least - done, 1) * expected
-        return left
+            in_patience += max(least - done, 1) * expected
+            in_haste += max(min(least, parameters.hasty_processes) - done, 0) * expected
+        patience = 60 * parameters.patience_minutes - elapsed
+        return min(in_patience, max(patience, in_haste))
 
     def is_over(self, elapsed: float, block: Block) -> bool:
         """Whether another process of `block` would end after what `--max-minutes` allows."""

@@ -184,9 +184,12 @@ class _Measurement:
         return [block for block in self._results.blocks if self._is_open(block)]
 
     def _is_open(self, block: Block) -> bool:
-        elapsed = self._clock() - self._start + self._budget.before
-        patient = elapsed < 60 * self._results.parameters.patience_minutes
+        patient = self._elapsed() < 60 * self._results.parameters.patience_minutes
         return is_open(self._results, block, self._paper, patient)
+
+    def _elapsed(self) -> float:
+        """Seconds that all of the measurement has taken, before it was resumed as well."""
+        return self._clock() - self._start + self._budget.before
 
     def _process(self, block: Block) -> None:
         parameters = self._results.parameters
@@ -236,7 +239,8 @@ class _Measurement:
         )
 
     def _run(self, title: str, spec: Spec) -> Answer:
-        step = Step(title, self._budget.seconds_left(self._results, self._open_blocks()))
+        still_open = self._open_blocks()
+        step = Step(title, self._budget.seconds_left(self._results, still_open, self._elapsed()))
         answer = self._device.run(spec, partial(self._report, step))
         if answer.stopped == "interrupted":
             self._results = replace(self._results, ended="interrupted")

@@ -42,14 +42,14 @@ def begun(make_model: MakeModel, make_results: MakeResults) -> Results:
 
 def test_before_all_models_were_probed_nothing_is_foreseen(begun: Results) -> None:
     unprobed = replace(begun, models=tuple(replace(one, probe=None) for one in begun.models))
-    assert Budget(unprobed).seconds_left(unprobed, unprobed.blocks) is None
+    assert Budget(unprobed).seconds_left(unprobed, unprobed.blocks, 0.0) is None
 
 
 def test_a_block_of_which_nothing_is_known_is_not_foreseen(begun: Results) -> None:
     budget = Budget(begun)
     assert budget.expected(begun.blocks[0]) is None
-    assert budget.seconds_left(begun, begun.blocks) is None
-    assert budget.seconds_left(begun, ()) == 0
+    assert budget.seconds_left(begun, begun.blocks, 0.0) is None
+    assert budget.seconds_left(begun, (), 0.0) == 0
 
 
 def test_fast_models_take_their_start_their_warm_up_and_their_rounds(begun: Results) -> None:
@@ -59,7 +59,7 @@ def test_fast_models_take_their_start_their_warm_up_and_their_rounds(begun: Resu
     # The longest start; 30 of 60 runs each to warm up; 10 rounds of 8 runs each.
     expected = 0.6 + 30 * 0.011 + 10 * 8 * 0.011
     assert budget.expected(begun.blocks[0]) == pytest.approx(expected)
-    assert budget.seconds_left(begun, begun.blocks) == pytest.approx(3 * expected)
+    assert budget.seconds_left(begun, begun.blocks, 0.0) == pytest.approx(3 * expected)
 
 
 def test_slow_models_stop_at_the_seconds_of_a_process_but_do_two_rounds(begun: Results) -> None:
@@ -91,14 +91,26 @@ def test_done_processes_are_not_left_but_an_open_block_wants_one_more(
     for done, left in ((1, 2), (2, 1), (3, 1), (4, 1)):
         results = make_results(*begun.models, processes=done, parameters=begun.parameters)
         # Each process of the fixture lasts a second.
-        assert Budget(results).seconds_left(results, results.blocks) == left
+        assert Budget(results).seconds_left(results, results.blocks, 0.0) == left
+
+
+def test_no_more_is_left_than_until_patience_is_over(
+    begun: Results, make_results: MakeResults
+) -> None:
+    parameters = replace(begun.parameters, processes=8, hasty_processes=3, patience_minutes=1.0)
+    results = make_results(*begun.models, processes=2, parameters=parameters)
+    budget = Budget(results)
+    (block,) = results.blocks
+    # One more process is needed by then, of a second; six more are wanted.
+    for elapsed, left in ((0.0, 6.0), (57.0, 3.0), (59.5, 1.0), (90.0, 1.0)):
+        assert budget.seconds_left(results, [block], elapsed) == pytest.approx(left)
 
 
 def test_what_is_only_checked_is_checked_once(begun: Results) -> None:
     emulated = replace(begun, target=replace(begun.target, latency=False))
     budget = Budget(emulated)
     budget.saw_process(emulated.blocks[0], 4.0)
-    assert budget.seconds_left(emulated, emulated.blocks) == 4.0
+    assert budget.seconds_left(emulated, emulated.blocks, 0.0) == 4.0
 
 
 def test_time_goes_on_where_an_earlier_measurement_ended(
