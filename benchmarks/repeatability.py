@@ -3,6 +3,10 @@
 The suite `quick` is run several times, alone or beside a neighbour that takes a core or the memory,
 and the standard deviation of its ratios over the repeats is printed. A ratio can be believed as far
 as it repeats.
+
+How far the machine itself repeated stands beside it: the standard deviation of the latencies, and
+the share of the bursts that were timed below the processor's full speed. On a shared machine both
+tell of neighbours that are not ours to stop.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean, stdev
@@ -20,6 +24,9 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.table import Table
+
+from shufflenet_deploy.bench.results import read
+from shufflenet_deploy.bench.steady import slow_share
 
 ALLOWED = {
     "none": {"x1.0 / x0.5": 1.0, "alexnet / x0.5": 2.0},
@@ -56,6 +63,8 @@ def main() -> int:
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
     found: dict[tuple[str, str], list[float]] = {}
+    times: dict[tuple[str, str], list[float]] = {}
+    slow = []
     warned = 0
     with neighbour(options.neighbour), tempfile.TemporaryDirectory() as folder:
         for repeat in range(options.repeats):
@@ -64,22 +73,54 @@ def main() -> int:
             document = measure(options.artifacts, options.format, out)
             for key, ratio in ratios(document["summary"]):
                 found.setdefault(key, []).append(ratio)
+            for key, latency in latencies(document["summary"]):
+                times.setdefault(key, []).append(latency)
+            slow.append(slow_share(read(out)))
             warned += any(one["code"] == LOAD for one in document["summary"]["warnings"])
 
-    table = Table(box=None, pad_edge=False, title=f"neighbour: {options.neighbour}")
-    for heading in ("engine", "ratio", "mean", "standard deviation", "allowed"):
-        table.add_column(heading, justify="left" if heading in ("engine", "ratio") else "right")
-    failed = False
-    for (engine, name), values in found.items():
-        deviation = 100 * stdev(values) / mean(values)
-        allowed = ALLOWED[options.neighbour].get(name)
-        failed |= allowed is not None and deviation > allowed
-        limit = "" if allowed is None else f"{allowed:g} %"
-        table.add_row(engine, name, f"{mean(values):.3f}", f"{deviation:.2f} %", limit)
-    Console().print(table)
+    failed = show_ratios(options.neighbour, found)
+    show_latencies(times)
+    print(f"below full speed: {min(slow):.0%} to {max(slow):.0%} of the bursts of a run")
     print(f"other load was warned of in {warned} of {options.repeats} runs")
     failed |= options.neighbour != "none" and warned < options.repeats
     return 1 if options.check and failed else 0
+
+
+def deviation_percent(values: Sequence[float]) -> float:
+    """Their standard deviation by their mean."""
+    return 100 * stdev(values) / mean(values)
+
+
+def show_ratios(beside: str, found: Mapping[tuple[str, str], Sequence[float]]) -> bool:
+    """Print how far each ratio moved. True where it was further than is allowed."""
+    failed = False
+    rows = []
+    for (engine, name), values in found.items():
+        deviation, allowed = deviation_percent(values), ALLOWED[beside].get(name)
+        failed |= allowed is not None and deviation > allowed
+        limit = "" if allowed is None else f"{allowed:g} %"
+        rows.append((engine, name, f"{mean(values):.3f}", f"{deviation:.2f} %", limit))
+    show(f"neighbour: {beside}", ("engine", "ratio", "mean", "standard deviation", "allowed"), rows)
+    return failed
+
+
+def show_latencies(times: Mapping[tuple[str, str], Sequence[float]]) -> None:
+    """Print how far the latencies moved, and with them the machine."""
+    rows = [
+        (engine, name, f"{mean(values):.3f} ms", f"{deviation_percent(values):.2f} %")
+        for (engine, name), values in times.items()
+    ]
+    show("the machine", ("engine", "latency", "mean", "standard deviation"), rows)
+
+
+def show(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table whose first two columns are names and whose others are figures."""
+    table = Table(box=None, pad_edge=False, title=title)
+    for column, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if column < 2 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
 
 
 @contextmanager
@@ -118,6 +159,12 @@ def ratios(summary: dict[str, Any]) -> Iterator[tuple[tuple[str, str], float]]:
         for name, labels in RATIOS.items():
             if (above["label"], below["label"]) == labels:
                 yield (above["setting"]["engine"], name), pair["ratio"]["value"]
+
+
+def latencies(summary: dict[str, Any]) -> Iterator[tuple[tuple[str, str], float]]:
+    """(engine, model) and its latency in milliseconds."""
+    for model in summary["models"]:
+        yield (model["setting"]["engine"], model["label"]), model["latency_ms"]["value"]
 
 
 if __name__ == "__main__":
