@@ -10,7 +10,7 @@ from shufflenet_deploy.bench import statistics
 from shufflenet_deploy.bench.claims import Paper
 from shufflenet_deploy.bench.results import Block, Results, Timed
 from shufflenet_deploy.bench.statistics import Series, burst_medians
-from shufflenet_deploy.bench.steady import Judge, judge
+from shufflenet_deploy.bench.steady import Judge, every_burst, judge
 from shufflenet_deploy.bench.summary import Estimate
 
 Process = Mapping[int, Series]
@@ -32,7 +32,7 @@ def processes(results: Results, block: Block) -> list[Process]:
     enough = [process for process in at_full_speed if _shared(process) >= LEAST_ROUNDS]
     if len(enough) >= LEAST_PROCESSES:
         return enough
-    return [_medians(run, lambda model: model.bursts) for run in runs]
+    return [_medians(run, every_burst) for run in runs]
 
 
 def _medians(run: Timed, kept: Judge) -> Process:

@@ -24,7 +24,7 @@ speed before each burst (`runtime.full_speed`), so that it does not come to that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from shufflenet_deploy.bench import statistics
 from shufflenet_deploy.bench.results import Results, Timed, TimedModel
@@ -32,18 +32,17 @@ from shufflenet_deploy.runtime.full_speed import FASTEST
 from shufflenet_deploy.runtime.spec import Burst, FullSpeed
 
 TOLERANCE = 1.15
-"""Over the fastest tenth of all pulses. A neighbour costs a half or more; what remains when the
-machine is at rest scatters by some percent."""
+"""Over the fastest tenth of the pulses beside the same model. A neighbour costs a half or more;
+what remains when the machine is at rest scatters by some percent."""
+_OWN_DOING = 1.25
+"""How much slower than the fastest tenth of all that tenth may be. A model that a neighbour slowed
+down in nearly all of its bursts has no fast ones, and must not seem to do it itself."""
 MOST = 0.8
 """Of the bursts, to be set aside."""
 _PATIENCE_SECONDS = 120.0
 """To wait for full speed, shared by the processes that there are at least."""
 _LEAST_PATIENCE, _MOST_PATIENCE = 1.0, 4.0
 """Seconds of one process."""
-
-_OWN_DOING = 1.25
-"""How much slower than the fastest of all a model's own fast pulses may be. One that a neighbour
-slowed down in nearly all of its bursts has none, and must not seem to do it itself."""
 
 Judge = Callable[[TimedModel], tuple[Burst, ...]]
 """What one process timed of a model -> those of its bursts that had the processor's full speed."""
@@ -55,7 +54,12 @@ def judge(results: Results) -> Judge:
     All of them where there is no telling, where frequencies are told, and where nearly all are
     slow.
     """
-    return _at_full_speed(results) if 0 < slow_share(results) <= MOST else _all
+    return _at_full_speed(results) if 0 < slow_share(results) <= MOST else every_burst
+
+
+def every_burst(model: TimedModel) -> tuple[Burst, ...]:
+    """The judge that sets nothing aside."""
+    return model.bursts
 
 
 def slow_share(results: Results) -> float:
@@ -68,21 +72,24 @@ def slow_share(results: Results) -> float:
 
 def full_speed(results: Results) -> FullSpeed:
     """What the next process waits for, and how long: longer where there are few blocks."""
-    fast = _fast_pulse(results)
+    pulses = _pulses(results)
     processes = max(len(results.blocks), 1) * results.parameters.processes
     share = min(max(_PATIENCE_SECONDS / processes, _LEAST_PATIENCE), _MOST_PATIENCE)
     return FullSpeed(
-        pulse_ns=None if fast is None else round(fast), tolerance=TOLERANCE, seconds=share
+        pulse_ns=round(_fast_pulse(pulses)) if pulses else None,
+        tolerance=TOLERANCE,
+        seconds=share,
     )
 
 
 def _at_full_speed(results: Results) -> Judge:
-    fast = _fast_pulse(results)
-    if fast is None or _tells_frequency(results):
-        return _all
+    pulses = _pulses(results)
+    if not pulses or _tells_frequency(results):
+        return every_burst
+    slowest = _OWN_DOING * _fast_pulse(pulses)
     limits = {
-        member: TOLERANCE * min(_quantile(pulses), _OWN_DOING * fast)
-        for member, pulses in _pulses(results).items()
+        member: TOLERANCE * min(statistics.quantile(own, FASTEST), slowest)
+        for member, own in pulses.items()
     }
     return lambda model: tuple(
         burst
@@ -91,18 +98,9 @@ def _at_full_speed(results: Results) -> Judge:
     )
 
 
-def _all(model: TimedModel) -> tuple[Burst, ...]:
-    return model.bursts
-
-
-def _fast_pulse(results: Results) -> float | None:
-    """Nanoseconds of a pulse at full speed; None where there was none."""
-    pulses = [ns for each in _pulses(results).values() for ns in each]
-    return _quantile(pulses) if pulses else None
-
-
-def _quantile(pulses: Sequence[int]) -> float:
-    return statistics.quantile(pulses, FASTEST)
+def _fast_pulse(pulses: Mapping[int, Sequence[int]]) -> float:
+    """Nanoseconds of a pulse at full speed, from those of all models."""
+    return statistics.quantile([ns for own in pulses.values() for ns in own], FASTEST)
 
 
 def _pulses(results: Results) -> dict[int, list[int]]:
