@@ -8,40 +8,22 @@ from functools import cache
 
 from shufflenet_deploy.bench import statistics
 from shufflenet_deploy.bench.claims import Paper
-from shufflenet_deploy.bench.results import Block, Results, Timed
+from shufflenet_deploy.bench.results import Block, Results
 from shufflenet_deploy.bench.statistics import Series, burst_medians
-from shufflenet_deploy.bench.steady import Judge, every_burst, judge
+from shufflenet_deploy.bench.steady import select_bursts
 from shufflenet_deploy.bench.summary import Estimate
 
 Process = Mapping[int, Series]
 """Model -> round -> median of the round's timed runs, in nanoseconds."""
 
 
-LEAST_PROCESSES, LEAST_ROUNDS = 3, 2
-"""With so many that were timed at full speed the others are not needed."""
-
-
 def processes(results: Results, block: Block) -> list[Process]:
-    """The samples of each process of `block`; none where its time is no latency.
-
-    Those that were timed at full speed (`steady`), where there are enough of them; else all.
-    """
-    steady = judge(results)
-    runs = [run for run in results.runs if isinstance(run, Timed) and run.block == block.id]
-    at_full_speed = [_medians(run, steady) for run in runs]
-    enough = [process for process in at_full_speed if _shared(process) >= LEAST_ROUNDS]
-    if len(enough) >= LEAST_PROCESSES:
-        return enough
-    return [_medians(run, every_burst) for run in runs]
-
-
-def _medians(run: Timed, kept: Judge) -> Process:
-    return {model.member: burst_medians(kept(model)) for model in run.models if model.bursts}
-
-
-def _shared(process: Process) -> int:
-    """Rounds that all models have."""
-    return len(set.intersection(*(set(one) for one in process.values()))) if process else 0
+    """The samples of each process of `block` that count; none where its time is no latency."""
+    return [
+        {model.member: burst_medians(model.bursts) for model in run.models if model.bursts}
+        for run in select_bursts(results)
+        if run.block == block.id
+    ]
 
 
 def ratios(results: Results, block: Block, paper: Paper) -> dict[int, Estimate]:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.levels import Process
-from shufflenet_deploy.bench.results import Model, Results, Timed
-from shufflenet_deploy.bench.steady import judge
+from shufflenet_deploy.bench.results import Model, Results
+from shufflenet_deploy.bench.steady import select_bursts
 
 
 class Key(NamedTuple):
@@ -33,9 +33,8 @@ class Side:
 
     def __init__(self, results: Results) -> None:
         self._results = results
-        self._runs = [run for run in results.runs if isinstance(run, Timed)]
+        self._runs = select_bursts(results)
         self._threads = {block.id: block.threads for block in results.blocks}
-        self._steady = judge(results)
         self._keys = dict(self._find_keys())
         self.models: dict[Key, Model] = {
             key: results.models[member] for (member, _), key in self._keys.items()
@@ -58,7 +57,7 @@ class Side:
             seen[name, threads] += 1
 
     def processes(self, keys: Iterable[Key]) -> list[Process]:
-        """The processes that timed models of `keys`, which are numbered in that order."""
+        """The processes that count and timed models of `keys`, numbered in that order."""
         numbers = {key: number for number, key in enumerate(keys)}
         found = []
         for run in self._runs:
@@ -66,15 +65,14 @@ class Side:
             for one in run.models:
                 key = self._keys.get((one.member, self._threads[run.block]))
                 if one.bursts and key in numbers:
-                    kept = self._steady(one) or one.bursts
-                    times = [ns for burst in kept for ns in burst.samples_ns]
+                    times = [ns for burst in one.bursts for ns in burst.samples_ns]
                     logs[numbers[key]] = math.log(median(times))
             if logs:
                 found.append(Process(run.block, logs))
         return found
 
     def canary_ns(self) -> float | None:
-        """Time of the fixed computation at the start of a process, the median of all."""
+        """Time of the fixed computation at the start of the processes that count, their median."""
         starts = [
             median(run.canary.start_ns) for run in self._runs if run.canary and run.canary.start_ns
         ]

@@ -24,7 +24,9 @@ speed before each burst (`runtime.full_speed`), so that it does not come to that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+
+from msgspec.structs import replace
 
 from shufflenet_deploy.bench import statistics
 from shufflenet_deploy.bench.results import Results, Timed, TimedModel
@@ -44,29 +46,63 @@ _PATIENCE_SECONDS = 120.0
 _LEAST_PATIENCE, _MOST_PATIENCE = 1.0, 4.0
 """Seconds of one process."""
 
-Judge = Callable[[TimedModel], tuple[Burst, ...]]
+MIN_PROCESSES, MIN_ROUNDS = 3, 2
+"""With so many processes of a block, each with so many rounds at full speed, the other bursts of
+the block are not needed."""
+
+_Judge = Callable[[TimedModel], tuple[Burst, ...]]
 """What one process timed of a model -> those of its bursts that had the processor's full speed."""
 
 
-def judge(results: Results) -> Judge:
-    """Which bursts of `results` count.
+def select_bursts(results: Results) -> tuple[Timed, ...]:
+    """The processes of `results` that count, block by block, each with those bursts that count.
 
-    All of them where there is no telling, where frequencies are told, and where nearly all are
-    slow.
+    The one rule for every figure of a model's time: latencies, ratios, verdicts, what a block still
+    wants, comparisons. Only percentiles and what else tells of the scatter is of all bursts.
+
+    A block is decided on as a whole, so that its models' latencies and their ratios are of the same
+    processes. Those count in which all of its models had full speed in at least `MIN_ROUNDS` rounds
+    that they share, with their bursts at full speed; a process that was interrupted earlier does
+    not. In a block with fewer than `MIN_PROCESSES` of these, all bursts of all processes count.
+
+    Every burst is taken for one at full speed where there is no telling, where the machine tells
+    its frequency, and where more than `MOST` of all bursts are slow.
     """
-    return _at_full_speed(results) if 0 < slow_share(results) <= MOST else every_burst
+    judge = _at_full_speed(results) if 0 < slow_share(results) <= MOST else _every_burst
+    blocks: dict[str, list[Timed]] = {}
+    for run in _timed(results):
+        blocks.setdefault(run.block, []).append(run)
+    return tuple(run for runs in blocks.values() for run in _of_block(runs, judge))
 
 
-def every_burst(model: TimedModel) -> tuple[Burst, ...]:
+def _of_block(runs: Sequence[Timed], judge: _Judge) -> Sequence[Timed]:
+    """Those of `runs`, all processes of one block, that count."""
+    members = {model.member for run in runs for model in run.models if model.bursts}
+    at_full_speed = [
+        replace(run, models=tuple(replace(model, bursts=judge(model)) for model in run.models))
+        for run in runs
+    ]
+    enough = [run for run in at_full_speed if _shared_rounds(run, members) >= MIN_ROUNDS]
+    return enough if len(enough) >= MIN_PROCESSES else runs
+
+
+def _shared_rounds(run: Timed, members: Set[int]) -> int:
+    """How many rounds of `run` have a burst of each of `members`."""
+    rounds = {model.member: {burst.round for burst in model.bursts} for model in run.models}
+    shared = [rounds.get(member, set()) for member in members]
+    return len(set.intersection(*shared)) if shared else 0
+
+
+def _every_burst(model: TimedModel) -> tuple[Burst, ...]:
     """The judge that sets nothing aside."""
     return model.bursts
 
 
 def slow_share(results: Results) -> float:
     """Of all bursts, those that were timed on a slower processor; 0 where there is no telling."""
-    steady = _at_full_speed(results)
+    judge = _at_full_speed(results)
     bursts = sum(len(model.bursts) for model in _models(results))
-    kept = sum(len(steady(model)) for model in _models(results))
+    kept = sum(len(judge(model)) for model in _models(results))
     return 1 - kept / bursts if bursts else 0.0
 
 
@@ -82,10 +118,10 @@ def full_speed(results: Results) -> FullSpeed:
     )
 
 
-def _at_full_speed(results: Results) -> Judge:
+def _at_full_speed(results: Results) -> _Judge:
     pulses = _pulses(results)
     if not pulses or _tells_frequency(results):
-        return every_burst
+        return _every_burst
     slowest = _OWN_DOING * _fast_pulse(pulses)
     limits = {
         member: TOLERANCE * min(statistics.quantile(own, FASTEST), slowest)
@@ -114,13 +150,12 @@ def _pulses(results: Results) -> dict[int, list[int]]:
 
 
 def _models(results: Results) -> Iterator[TimedModel]:
-    return (model for run in results.runs if isinstance(run, Timed) for model in run.models)
+    return (model for run in _timed(results) for model in run.models)
+
+
+def _timed(results: Results) -> Iterator[Timed]:
+    return (run for run in results.runs if isinstance(run, Timed))
 
 
 def _tells_frequency(results: Results) -> bool:
-    return any(
-        state.frequencies_mhz
-        for run in results.runs
-        if isinstance(run, Timed)
-        for state in run.states
-    )
+    return any(state.frequencies_mhz for run in _timed(results) for state in run.states)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from shufflenet_deploy.bench import statistics
 from shufflenet_deploy.bench.claims import Paper
-from shufflenet_deploy.bench.estimates import LEAST_PROCESSES, LEAST_ROUNDS, base_of, ratios
+from shufflenet_deploy.bench.estimates import base_of, ratios
 from shufflenet_deploy.bench.front import find_front
 from shufflenet_deploy.bench.native import typical_ms
 from shufflenet_deploy.bench.networks import Network
 from shufflenet_deploy.bench.plan import words
-from shufflenet_deploy.bench.results import Model, Results, Timed, TimedModel
-from shufflenet_deploy.bench.steady import Judge, judge
+from shufflenet_deploy.bench.results import Model, Results, Run, Timed, TimedModel
+from shufflenet_deploy.bench.steady import select_bursts
 from shufflenet_deploy.bench.summary import (
     Estimate,
     ModelSummary,
@@ -35,8 +35,18 @@ def summarise(results: Results, paper: Paper) -> Summary:
     """Derive every figure from `results`."""
     keys = list(dict.fromkeys(_keys(results)))
     labels = _labels(results.models)
+    counting = select_bursts(results)
     models = tuple(
-        _model(results, model, threads, labels[model], _samples(results, model, threads))
+        _model(
+            results,
+            model,
+            threads,
+            labels[model],
+            _Times.of(
+                every=_samples(results, results.runs, model, threads),
+                counting=_samples(results, counting, model, threads),
+            ),
+        )
         for model, threads in keys
     )
     pairs = tuple(_pairs(results, keys, paper))
@@ -70,12 +80,12 @@ def setting_of(model: Model, threads: int) -> Setting:
     )
 
 
-def _samples(results: Results, model: int, threads: int) -> list[TimedModel]:
-    """What each process that timed `model` has of it."""
+def _samples(results: Results, runs: Iterable[Run], model: int, threads: int) -> list[TimedModel]:
+    """What each of `runs` that timed `model` with so many threads has of it."""
     blocks = {block.id for block in results.blocks if block.threads == threads}
     return [
         one
-        for run in results.runs
+        for run in runs
         if isinstance(run, Timed) and run.block in blocks
         for one in run.models
         if one.member == model and one.bursts
@@ -83,12 +93,11 @@ def _samples(results: Results, model: int, threads: int) -> list[TimedModel]:
 
 
 def _model(
-    results: Results, index: int, threads: int, label: str, measured: Sequence[TimedModel]
+    results: Results, index: int, threads: int, label: str, times: _Times | None
 ) -> ModelSummary:
     model = results.models[index]
     probe = model.probe
     first_use = probe.first_use if probe else None
-    times = _Times.of(measured, judge(results))
     rate = peak = None
     if model.multiply_adds and times:
         rate = model.multiply_adds / (times.latency.value / 1e3)
@@ -133,20 +142,21 @@ class _Times:
     cold_ms: float | None
 
     @staticmethod
-    def of(measured: Sequence[TimedModel], steady: Judge) -> _Times | None:
-        each = [[ns / 1e6 for burst in one.bursts for ns in burst.samples_ns] for one in measured]
+    def of(every: Sequence[TimedModel], counting: Sequence[TimedModel]) -> _Times | None:
+        """Of the processes that timed a model, and what of them counts: the latency is of that."""
+        each = [[ns / 1e6 for burst in one.bursts for ns in burst.samples_ns] for one in every]
         if not each:
             return None
         everything = tuple(ms for process in each for ms in process)
         cold = [
             burst.cold_ns / 1e6
-            for one in measured
+            for one in every
             for burst in one.bursts
             if burst.cold_ns is not None
         ]
         deviation = statistics.median_absolute_deviation(everything)
         return _Times(
-            latency=_latency(measured, steady),
+            latency=_latency(counting),
             all_ms=everything,
             mad_percent=100 * deviation / median(everything),
             outliers=sum(statistics.outliers(process) for process in each),
@@ -154,23 +164,19 @@ class _Times:
         )
 
 
-def _latency(measured: Sequence[TimedModel], steady: Judge) -> Estimate:
-    """Of the bursts at full speed, where enough processes have some; else of all."""
-    enough = [bursts for bursts in map(steady, measured) if len(bursts) >= LEAST_ROUNDS]
-    if len(enough) < LEAST_PROCESSES:
-        enough = [one.bursts for one in measured]
+def _latency(counting: Sequence[TimedModel]) -> Estimate:
     interval = statistics.log_interval(
         [
-            math.log(median(ns / 1e6 for burst in bursts for ns in burst.samples_ns))
-            for bursts in enough
+            math.log(median(ns / 1e6 for burst in one.bursts for ns in burst.samples_ns))
+            for one in counting
         ]
     )
     return Estimate(
         value=interval.value,
         low=interval.low,
         high=interval.high,
-        processes=len(enough),
-        rounds=sum(map(len, enough)),
+        processes=len(counting),
+        rounds=sum(len(one.bursts) for one in counting),
     )
 
 

@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.claims import load_paper
+from shufflenet_deploy.bench.compare import compare
 from shufflenet_deploy.bench.estimates import ratios
 from shufflenet_deploy.bench.results import Model, Results, Timed
-from shufflenet_deploy.bench.steady import full_speed, slow_share
+from shufflenet_deploy.bench.steady import full_speed, select_bursts, slow_share
 from shufflenet_deploy.bench.summarise import summarise
 from shufflenet_deploy.bench.warnings import notes
 
@@ -137,6 +138,89 @@ def test_a_model_that_never_had_full_speed_does_not_seem_to_slow_the_core_down(m
     results = make(lambda process, number: False)
     lowered = pulsed(results, lambda member, *when: ((FAST, FAST), (SLOW, SLOW))[member])
     assert slow_share(lowered) == 0.5
+
+
+def latencies(results: Results) -> list[float]:
+    return [
+        model.latency_ms.value
+        for model in summarise(results, load_paper()).models
+        if model.latency_ms
+    ]
+
+
+def slow_for(results: Results, slow: Callable[[int, int, int], bool]) -> Results:
+    """With pulses that tell of a neighbour beside the bursts of one model, not of the other."""
+    return pulsed(results, lambda *burst: (FAST, SLOW if slow(*burst) else FAST))
+
+
+def processes_of(results: Results) -> list[int]:
+    return [run.process for run in select_bursts(results)]
+
+
+def test_a_process_in_which_one_model_was_slow_counts_for_none(make: Make) -> None:
+    results = make(lambda process, number: False)
+    lowered = slow_for(results, lambda member, process, number: member == 1 and process == 2)
+    assert processes_of(lowered) == [0, 1, 3, 4]
+    estimates = [model.latency_ms for model in summarise(lowered, load_paper()).models]
+    assert [estimate and estimate.processes for estimate in estimates] == [4, 4]
+
+
+def test_a_process_counts_where_its_models_share_fast_rounds(make: Make) -> None:
+    results = make(lambda process, number: False)
+    # In process 0 the one model is fast in rounds 0 and 1, the other in 2 and 3.
+    lowered = slow_for(
+        results, lambda member, process, number: process == 0 and (number < 2) == (member == 1)
+    )
+    assert processes_of(lowered) == [1, 2, 3, 4]
+
+
+def test_an_interrupted_process_does_not_count_beside_enough_whole_ones(make: Make) -> None:
+    results = make(lambda process, number: number == 3)
+    *whole, last = results.runs
+    assert isinstance(last, Timed)
+    first, second = last.models
+    cut = replace(last, stopped="interrupted", models=(first, replace(second, bursts=())))
+    assert processes_of(replace(results, runs=(*whole, cut))) == [0, 1, 2, 3]
+    # Beside too few, all that there is counts.
+    assert processes_of(replace(results, runs=(*whole[:1], cut))) == [0, 4]
+
+
+def test_no_model_is_lost_that_only_slow_processes_timed(make: Make) -> None:
+    results = make(lambda process, number: process > 2)
+    runs = tuple(
+        replace(run, models=run.models[:1]) if run.process <= 2 else run
+        for run in results.runs
+        if isinstance(run, Timed)
+    )
+    assert len(latencies(replace(results, runs=runs))) == 2
+
+
+def test_each_block_is_decided_on_by_itself(
+    make_model: Callable[..., Model], make_results: Callable[..., Results]
+) -> None:
+    calm, shared = (make_model(scale=1.0, format=name) for name in ("onnx", "tflite"))
+    results = make_results(calm, shared)
+    assert len(results.blocks) == 2
+    lowered = slow_for(
+        results,
+        lambda member, process, number: process > 1 if member == 1 else number == 0,
+    )
+    of_calm, of_shared = (
+        [run for run in select_bursts(lowered) if run.block == block.id] for block in results.blocks
+    )
+    assert {len(model.bursts) for run in of_calm for model in run.models} == {3}
+    assert {len(model.bursts) for run in of_shared for model in run.models} == {4}
+    assert len(of_calm) == len(of_shared) == 5
+
+
+@pytest.mark.parametrize("slow_processes", range(6))
+@pytest.mark.parametrize("slow_rounds", range(5))
+def test_a_comparison_has_the_latencies_of_the_summary(
+    make: Make, slow_processes: int, slow_rounds: int
+) -> None:
+    results = make(lambda process, number: process < slow_processes and number < slow_rounds)
+    changes = compare(results, results).changes
+    assert [change.a_ms for change in changes] == pytest.approx(latencies(results))
 
 
 def test_without_pulses_all_count(
