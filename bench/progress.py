@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from rich import box
@@ -12,11 +13,13 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from shufflenet_deploy.bench.claims import Paper
-from shufflenet_deploy.bench.estimates import claimed, half_width_percent, ratios
+from shufflenet_deploy.bench.estimates import base_of, claimed, half_width_percent, ratios
 from shufflenet_deploy.bench.protocol import Step
 from shufflenet_deploy.bench.results import Block, Results
+from shufflenet_deploy.bench.summarise import short_labels
 from shufflenet_deploy.bench.summary import Estimate
 from shufflenet_deploy.runtime.spec import Progress as WorkerProgress
 
@@ -52,18 +55,61 @@ def shown(console: Console, paper: Paper) -> Iterator[View]:
         yield _Screen(live, paper)
 
 
-def current(results: Results, block: Block, paper: Paper) -> Estimate | None:
-    """What the block tells so far: its claim's statistic, or its least certain ratio."""
-    if block.claim:
-        return claimed(results, block, paper)
-    found = list(ratios(results, block, paper).values())
-    return max(found, key=lambda one: half_width_percent(one) or 0.0, default=None)
+@dataclass(frozen=True)
+class Figure:
+    """What a block tells so far: one figure, the same after each process, and how far others are.
+
+    Which of a block's ratios is the least certain changes from process to process, so that one
+    shown for that reason would seem to jump.
+    """
+
+    name: str
+    """Such as ``alexnet / shufflenet-v1-g3-x0.5``, or the title of the block's claim."""
+    estimate: Estimate
+    others: tuple[Estimate, ...]
+    """The block's other ratios: it goes on until they are known as well."""
+
+    def __str__(self) -> str:
+        return f"{self.name} = {known(self.estimate)}{_others_known(self.others)}"
 
 
-def known(estimate: Estimate | None) -> str:
-    """A figure and how wide its interval is."""
-    if estimate is None:
+def _others_known(others: Sequence[Estimate]) -> str:
+    """How many there are, and how well the least certain is known; empty without any."""
+    if not others:
         return ""
+    number = f", {len(others)} other ratio{'' if len(others) == 1 else 's'}"
+    widths = [half_width_percent(other) for other in others]
+    known_widths = [width for width in widths if width is not None]
+    all_known = len(known_widths) == len(widths)
+    return number + (f" within ± {max(known_widths):.1f} %" if all_known else "")
+
+
+def current(results: Results, block: Block, paper: Paper) -> Figure | None:
+    """The figure of `block`: its claim's statistic, or its first ratio; None without samples."""
+    by_member = ratios(results, block, paper)
+    if block.claim and (claim := paper.claim(block.claim)).statistic != "ratio":
+        estimate = claimed(results, block, paper)
+        return Figure(claim.title, estimate, tuple(by_member.values())) if estimate else None
+    if not by_member:
+        return None
+    (member, estimate), *others = by_member.items()
+    name = _pair_name(results, block, member, base_of(block, paper))
+    return Figure(name, estimate, tuple(other for _, other in others))
+
+
+def _pair_name(results: Results, block: Block, above: int, below: int) -> str:
+    """``X / Y`` of two models of `block`; with their formats, where these differ."""
+    members = {member: results.models[member] for member in block.members}
+    labels = dict(zip(members, short_labels(list(members.values())), strict=True))
+    pair = (above, below)
+    same_format = members[above].format == members[below].format
+    return " / ".join(
+        labels[member] + ("" if same_format else f" ({members[member].format})") for member in pair
+    )
+
+
+def known(estimate: Estimate) -> str:
+    """A figure and how wide its interval is."""
     width = half_width_percent(estimate)
     return f"{estimate.value:.2f}" + ("" if width is None else f" ± {width:.1f} %")
 
@@ -100,7 +146,7 @@ class _Lines:
             return
         self._runs = len(results.runs)
         block = next(one for one in results.blocks if one.id == results.runs[-1].block)
-        figure = known(current(results, block, self._paper))
+        figure = current(results, block, self._paper)
         left = self._step.seconds_left if self._step else None
         if figure:
             self._print(f"  so far {figure}, about {duration(left)} to go")
@@ -148,13 +194,24 @@ class _Screen:
 
     def _table(self, results: Results) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("block", overflow="ellipsis", no_wrap=True)
-        table.add_column("processes", justify="right")
-        table.add_column("so far", justify="right")
+        table.add_column("block")
+        table.add_column("processes", justify="right", no_wrap=True)
+        table.add_column("ratio")
+        table.add_column("so far", justify="right", no_wrap=True)
         for block in _in_sight(results):
             done = sum(run.block == block.id for run in results.runs)
-            figure = "skipped" if block.skipped else known(current(results, block, self._paper))
-            table.add_row(escape(block.id), str(done), figure)
+            figure = None if block.skipped else current(results, block, self._paper)
+            table.add_row(
+                _one_line(block.id),
+                str(done),
+                _one_line(figure.name if figure else ""),
+                "skipped" if block.skipped else known(figure.estimate) if figure else "",
+            )
         if len(results.blocks) > _ROWS:
-            table.add_row(f"and {len(results.blocks) - _ROWS} more", "", "")
+            table.add_row(f"and {len(results.blocks) - _ROWS} more", "", "", "")
         return table
+
+
+def _one_line(text: str) -> Text:
+    """Cut where the terminal is too narrow: only so the figures beside it stay whole."""
+    return Text(text, no_wrap=True, overflow="ellipsis")

@@ -34,7 +34,7 @@ _Key = tuple[int, int]
 def summarise(results: Results, paper: Paper) -> Summary:
     """Derive every figure from `results`."""
     keys = list(dict.fromkeys(_keys(results)))
-    labels = _labels(results.models)
+    labels = short_labels(results.models)
     counting = select_bursts(results)
     models = tuple(
         _model(
@@ -200,7 +200,7 @@ def _verdicts(results: Results, paper: Paper) -> Iterator[Verdict]:
                 yield verdict(results, block, paper, setting_of(first, block.threads))
 
 
-def _labels(models: Sequence[Model]) -> list[str]:
+def short_labels(models: Sequence[Model]) -> list[str]:
     """Short names, unique among those of one format: without the words that all share."""
     each = [words(model.options) if model.options else [] for model in models]
     shared = set.intersection(*(set(one) for one in each)) if each else set()

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
+from rich.text import Text
 
 from shufflenet_deploy.bench.claims import load_paper
 from shufflenet_deploy.bench.progress import current, duration, known, shown
 from shufflenet_deploy.bench.protocol import Step
-from shufflenet_deploy.bench.results import Model, Results
+from shufflenet_deploy.bench.results import Model, Results, Timed
 from shufflenet_deploy.bench.summary import Estimate
 from shufflenet_deploy.runtime.spec import Progress
 
@@ -50,9 +51,9 @@ def test_a_log_gets_a_line_for_each_worker_and_what_is_known_after_it(results: R
         "alone: [a].onnx",
         "about 2 min to go, at least",
         "alexnet: onnx, process 1",
-        "  so far 12.50, about 2 min to go",
+        "  so far alexnet / shufflenet-v1-g3-x0.5 = 12.50, about 2 min to go",
         "alexnet: [b], process 2",
-        "  so far 12.55 ± 5.1 %, about 40 s to go",
+        "  so far alexnet / shufflenet-v1-g3-x0.5 = 12.55 ± 5.1 %, about 40 s to go",
     ]
 
 
@@ -61,6 +62,7 @@ def test_a_terminal_gets_a_bar_that_names_what_runs_and_what_is_known(results: R
     assert "alexnet: [b], process 2: round" in text
     assert "3/3" in text
     assert "about 40 s to go" in text
+    assert "alexnet / shufflenet-v1-g3-x0.5" in text
     assert "12.55 ± 5.1 %" in text
 
 
@@ -73,25 +75,93 @@ def test_many_blocks_do_not_outgrow_the_terminal(
     assert "and 22 more" in text
 
 
-def test_a_block_of_no_claim_tells_its_least_certain_ratio(
+@pytest.fixture
+def three(make_model: MakeModel, make_results: MakeResults) -> Results:
+    """No claim's: the first ratio is 2.2 give or take; the second surely 3 but in process 3."""
+    return make_results(
+        *(make_model("mobilenet-v1", scale) for scale in (0.25, 0.5, 1.0)),
+        times=lambda process, number, member: (
+            1.0,
+            2.0 + process / 10,
+            9.0 if process == 3 else 3.0,
+        )[member],
+    )
+
+
+def test_a_block_tells_one_ratio_by_its_name_whichever_is_the_least_certain(
+    three: Results,
+) -> None:
+    (block,) = three.blocks
+    figures = [
+        current(replace(three, runs=three.runs[:number]), block, PAPER) for number in range(6)
+    ]
+    assert figures[0] is None
+    assert {figure.name for figure in figures if figure} == {
+        "mobilenet-v1-x0.5 / mobilenet-v1-x0.25"
+    }
+    values = [round(figure.estimate.value, 2) for figure in figures if figure]
+    assert values == [2.0, 2.05, 2.1, 2.15, 2.2]
+    told = [str(figure).partition(", ")[2] for figure in figures]
+    assert told[:4] == ["", "1 other ratio", *["1 other ratio within ± 0.0 %"] * 2]
+    assert float(told[4].split()[-2]) > 50  # process 3
+
+
+def test_a_claim_that_is_no_ratio_is_told_by_its_title(
     make_model: MakeModel, make_results: MakeResults
 ) -> None:
     results = make_results(
-        *(make_model("mobilenet-v1", scale) for scale in (0.25, 0.5, 1.0)),
-        times=lambda process, number, member: 1.0 + member + (member == 1) * process / 10,
+        *(
+            make_model("shufflenet-v1", scale, multiply_adds=work)
+            for scale, work in ((0.5, 1_000_000), (1.0, 4_000_000), (2.0, 16_000_000))
+        ),
+        times=lambda process, number, member: (1.0, 3.0, 9.0)[member],
     )
     (block,) = results.blocks
-    told = current(results, block, PAPER)
-    assert told
-    assert told.value == pytest.approx(2.2, abs=0.01)
-    assert current(replace(results, runs=()), block, PAPER) is None
+    assert str(current(results, block, PAPER)) == (
+        "speedup per 4-fold cut of multiply-adds = 3.00 ± 0.0 %, 2 other ratios within ± 0.0 %"
+    )
+
+
+def test_a_model_in_two_formats_is_told_apart(
+    make_model: MakeModel, make_results: MakeResults
+) -> None:
+    models = [make_model("resnet", format=name) for name in ("onnx", "tflite")]
+    results = make_results(*models, named=2)
+    (block,) = results.blocks
+    figure = current(results, block, PAPER)
+    assert figure
+    assert figure.name == "resnet (tflite) / resnet (onnx)"
+
+
+def test_a_model_that_was_skipped_leaves_the_ratios_of_the_others(three: Results) -> None:
+    (block,) = three.blocks
+    runs = tuple(
+        replace(run, models=(run.models[0], run.models[2]))
+        for run in three.runs
+        if isinstance(run, Timed)
+    )
+    figure = current(replace(three, runs=runs), block, PAPER)
+    assert figure
+    assert figure.name == "mobilenet-v1-x1.0 / mobilenet-v1-x0.25"
+    assert figure.others == ()
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_narrow_terminal_cuts_names_and_no_figure(three: Results, width: int) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, color_system=None)
+    with shown(console, PAPER) as view:
+        view.update(three)
+    text = Text.from_ansi(stream.getvalue()).plain
+    assert " 2.20 ± 9.0 %" in text
+    assert ("mobilenet-v1-x0.5 / mobilenet-v1-x0.25" in text) == (width > 100)
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_a_figure_without_an_interval_stands_alone() -> None:
     estimate = Estimate(value=2.5, low=2.4, high=2.6, processes=2, rounds=2)
     assert known(estimate) == "2.50 ± 4.0 %"
     assert known(replace(estimate, low=None, high=None)) == "2.50"
-    assert known(None) == ""
 
 
 @pytest.mark.parametrize(
