@@ -14,6 +14,7 @@ from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.artifacts import Subject, open_subjects, provide
 from shufflenet_deploy.bench.claims import Paper
 from shufflenet_deploy.bench.devices import Device
+from shufflenet_deploy.bench.documents import load_to_resume
 from shufflenet_deploy.bench.progress import shown
 from shufflenet_deploy.bench.protocol import begin, measure
 from shufflenet_deploy.bench.results import Parameters, Results, Target, read, write
@@ -98,7 +99,7 @@ def start(
     """
     begun = begin(target, environment, subjects, parameters, paper, choice.suite, len(choice.named))
     if resume and out.exists():
-        return _go_on(read(out), begun, out)
+        return _go_on(load_to_resume(out, read), begun, out)
     if out.exists() and not _may_be_replaced(out):
         raise BenchError(
             f"{out} holds a measurement that was stopped: go on with it by --resume, name another "

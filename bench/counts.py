@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.artifacts import Subject
 from shufflenet_deploy.bench.counted import Counted
+from shufflenet_deploy.bench.documents import COUNTS, load
 from shufflenet_deploy.bench.emulation.count import count
 from shufflenet_deploy.bench.emulation.machine import Machine
 from shufflenet_deploy.bench.emulation.processors import Processor, find_processor
@@ -26,7 +27,6 @@ from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.files import staged
 
 COUNTS_VERSION: Literal[1] = 1
-KIND: Literal["counts"] = "counts"
 
 Tell = Callable[[str], None]
 
@@ -56,7 +56,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that was counted, or up to where it was stopped."""
 
-    kind: Literal["counts"] = KIND
+    kind: Literal["counts"] = "counts"
     version: Literal[1] = COUNTS_VERSION
     qemu: str
     counts: Literal["instructions", "cache"]
@@ -171,14 +171,6 @@ def _of(subject: Subject, entry: Entry) -> Entry:
     )
 
 
-def is_counts(path: Path) -> bool:
-    """Whether the file at `path` says that it holds counts."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any]).get("kind") == KIND
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return False  # whoever reads it as something else will say what is wrong
-
-
 def write(path: Path, counts: Counts) -> None:
     """Write `counts` to `path`, whole or not at all, an entry a line so that changes show."""
     rest = msgspec.json.encode(replace(counts, entries=()))
@@ -190,18 +182,5 @@ def write(path: Path, counts: Counts) -> None:
 
 
 def read(path: Path) -> Counts:
-    """Read counts. Raises `BenchError` where they are missing, broken or of another version."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BenchError(f"cannot read the counts {path}: {error.strerror}", usage=True) from None
-    try:
-        version = msgspec.json.decode(data, type=dict[str, Any]).get("version")
-        if version != COUNTS_VERSION:
-            raise BenchError(
-                f"{path} holds counts of version {version!r} and this is a reader of version "
-                f"{COUNTS_VERSION}: count again"
-            )
-        return msgspec.json.decode(data, type=Counts)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} holds no counts: {error}") from None
+    """Read counts. Raises `BenchError` as `documents.load` does."""
+    return load(path, COUNTS, Counts, COUNTS_VERSION, "count again")

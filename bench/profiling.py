@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
+
+import msgspec
 
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.artifacts import Subject
 from shufflenet_deploy.bench.devices import Device
+from shufflenet_deploy.bench.documents import PROFILE, load
 from shufflenet_deploy.bench.protocol import Report, Step
 from shufflenet_deploy.bench.records import no_room
 from shufflenet_deploy.bench.results import Parameters
@@ -19,6 +23,12 @@ from shufflenet_deploy.runtime.spec import Spec
 
 RUNS = 50
 """Of each model. Of an operator of 10 us the median then repeats to some percent."""
+
+
+class _Profiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is written: it has no version, as what cannot be read is soon profiled again."""
+
+    profiles: tuple[Profile, ...]
 
 
 def profiles(
@@ -44,3 +54,13 @@ def profiles(
             if answer.stopped == "interrupted":
                 raise BenchError("interrupted: a profile is whole or nothing")
             yield from answer.profiles
+
+
+def encode(made: Sequence[Profile]) -> bytes:
+    """The JSON document of profiles."""
+    return msgspec.json.encode(_Profiles(profiles=tuple(made))) + b"\n"
+
+
+def read(path: Path) -> tuple[Profile, ...]:
+    """Read profiles. Raises `BenchError` as `documents.load` does."""
+    return load(path, PROFILE, _Profiles, None, "profile again").profiles

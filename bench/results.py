@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Counted
+from shufflenet_deploy.bench.documents import RESULTS, load
 from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.environment import Environment
 from shufflenet_deploy.runtime.files import staged
@@ -230,18 +231,5 @@ def write(path: Path, results: Results) -> None:
 
 
 def read(path: Path) -> Results:
-    """Read results. Raises `BenchError` where they are missing, broken or of another version."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BenchError(f"cannot read the results {path}: {error.strerror}", usage=True) from None
-    try:
-        version: Any = msgspec.json.decode(data, type=dict[str, Any]).get("version")
-        if version != RESULTS_VERSION:
-            raise BenchError(
-                f"{path} holds results of version {version!r} and this is a reader of version "
-                f"{RESULTS_VERSION}: measure again"
-            )
-        return msgspec.json.decode(data, type=Results)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} holds no results: {error}") from None
+    """Read results. Raises `BenchError` as `documents.load` does."""
+    return load(path, RESULTS, Results, RESULTS_VERSION, "measure again")

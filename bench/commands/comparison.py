@@ -40,16 +40,9 @@ def compare(
     A and B are results, or both counts of shufflenet-bench counts.
     """
     from shufflenet_deploy.bench.compare import parse_percent
-    from shufflenet_deploy.bench.counts import is_counts
 
     percent = None if fail_above is None else parse_percent(fail_above)
-    counted = [path for path in (before, after) if is_counts(path)]
-    if len(counted) == 1:
-        raise BenchError(
-            f"{counted[0]} holds counts of instructions, and the other does not: compare two of "
-            "one kind",
-            usage=True,
-        )
+    counted = _are_counts(before, after)
     if counted and relative:
         raise BenchError(
             "--relative is for times: counts do not change with the machine", usage=True
@@ -58,6 +51,26 @@ def compare(
     failed = judge(before, after, percent, as_json)
     if failed:
         raise BenchError(f"--fail-above {fail_above}: {'; '.join(failed)}")
+
+
+def _are_counts(before: Path, after: Path) -> bool:
+    """Whether both hold counts. Raises `BenchError` where only one of them does."""
+    from shufflenet_deploy.bench.counts import read
+    from shufflenet_deploy.bench.documents import COUNTS, RESULTS, kind_at
+
+    kinds = {path: kind_at(path) for path in (before, after)}
+    if COUNTS not in kinds.values():
+        return False
+    for path, kind in kinds.items():
+        if kind == RESULTS:
+            raise BenchError(
+                f"{path} holds {kind.what} and the other file {COUNTS.what}: compare two of one "
+                "kind",
+                usage=True,
+            )
+        if kind != COUNTS:
+            read(path)  # which says what is wrong with it
+    return True
 
 
 def _times(

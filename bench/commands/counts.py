@@ -119,12 +119,14 @@ def counts(
 
 def _begin(wanted: Wanted, out: Path, resume: bool) -> Counts:
     """New counts, or with `resume` those in `out`."""
-    from shufflenet_deploy.bench.counts import begin, go_on, is_counts, read
+    from shufflenet_deploy.bench.counts import begin, go_on, read
+    from shufflenet_deploy.bench.documents import COUNTS, kind_at, load_to_resume
 
+    earlier = load_to_resume(out, read) if resume and out.exists() else None
     begun = begin(wanted)
-    if resume and out.exists():
-        return go_on(read(out), begun, out)
-    if out.exists() and is_counts(out) and not read(out).complete:
+    if earlier:
+        return go_on(earlier, begun, out)
+    if kind_at(out) == COUNTS and not read(out).complete:
         raise BenchError(
             f"{out} holds counts that were stopped: go on with them by --resume, name another "
             "file with --out, or delete it",

@@ -302,18 +302,16 @@ def _profile(
     as_json: bool,
     stderr: Console,
 ) -> None:
-    import msgspec
-
     from shufflenet_deploy.bench.claims import load_paper
     from shufflenet_deploy.bench.profile_table import show
-    from shufflenet_deploy.bench.profiling import profiles
+    from shufflenet_deploy.bench.profiling import encode, profiles
     from shufflenet_deploy.bench.progress import shown
     from shufflenet_deploy.bench.table import stdout_console
     from shufflenet_deploy.runtime.files import staged
 
     with shown(stderr, load_paper()) as view:
         found = list(profiles(device, subjects, parameters, view.report))
-    document = msgspec.json.encode({"profiles": found}) + b"\n"
+    document = encode(found)
     with staged(out) as temporary:
         temporary.write_bytes(document)
     if as_json:

@@ -1,0 +1,49 @@
+"""``shufflenet-bench show``: what a file holds, as it was printed when it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shufflenet_deploy.bench import BenchError
+
+
+def show(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="What --out of shufflenet-bench, with --profile or without, or of "
+            "shufflenet-bench counts wrote.",
+        ),
+    ] = Path("results.json"),
+) -> None:
+    """Print the tables of results, a profile or counts that were measured earlier."""
+    from shufflenet_deploy.bench import counts, profiling
+    from shufflenet_deploy.bench.counts_table import show as show_counts
+    from shufflenet_deploy.bench.documents import COUNTS, PROFILE, RESULTS, kind_at
+    from shufflenet_deploy.bench.profile_table import show as show_profile
+    from shufflenet_deploy.bench.table import stdout_console
+
+    kind = kind_at(source)
+    if kind == PROFILE:
+        for profile in profiling.read(source):
+            show_profile(profile, stdout_console())
+    elif kind == COUNTS:
+        show_counts(counts.read(source), stdout_console())
+    elif kind in (RESULTS, None):  # what is none of ours, its reader refuses
+        _show_results(source)
+    else:
+        raise BenchError(f"{source} holds {kind.what}: {kind.remedy}", usage=True)
+
+
+def _show_results(source: Path) -> None:
+    from shufflenet_deploy.bench.claims import load_paper
+    from shufflenet_deploy.bench.results import read
+    from shufflenet_deploy.bench.summarise import summarise
+    from shufflenet_deploy.bench.table import show, stdout_console
+
+    results, paper = read(source), load_paper()
+    show(results, summarise(results, paper), paper, stdout_console())

@@ -1,0 +1,131 @@
+"""The project's JSON files told apart by what is in them, for whoever is given the wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from shufflenet_deploy.bench import BenchError
+
+_T = TypeVar("_T")
+
+
+class Kind(NamedTuple):
+    """What a file of ours may hold."""
+
+    what: str
+    """Such as ``a profile``, to stand behind "holds"."""
+    keys: frozenset[str]
+    """Some that its document has, whatever its version, and that of no other kind has together."""
+    remedy: str
+    """What to do with it, where something else was to be read."""
+
+    @property
+    def noun(self) -> str:
+        """Such as ``profile``, to stand behind "holds no"."""
+        return self.what.partition(" of ")[0].removeprefix("a ")
+
+
+def _kind(what: str, keys: str, remedy: str) -> Kind:
+    return Kind(what, frozenset(keys.split()), remedy)
+
+
+RESULTS = _kind(
+    "results",
+    "target environment parameters runs",
+    "shufflenet-bench show prints them, shufflenet-report makes a page of them",
+)
+COUNTS = _kind(
+    "counts of instructions",
+    "kind qemu entries",
+    "shufflenet-bench show prints them, shufflenet-bench compare compares two of them",
+)
+PROFILE = _kind("a profile", "profiles", "shufflenet-bench show prints it")
+KINDS = (
+    RESULTS,
+    COUNTS,
+    PROFILE,
+    _kind(
+        "an artifact's manifest",
+        "file_name options self_check",
+        "shufflenet-bench measures the artifact that it lies beside",
+    ),
+    _kind(
+        "a comparison",
+        "changes mean only_a only_b",
+        "give the files that were compared",
+    ),
+    _kind(
+        "what shufflenet-bench --json prints",
+        "results summary",
+        "give what --out wrote, results.json unless named",
+    ),
+    _kind(
+        "an evaluation",
+        "data classes images unusable artifacts",
+        "shufflenet-eval prints one as a table, without --json",
+    ),
+)
+
+
+class OtherKindError(BenchError):
+    """A file of ours that holds something else than was to be read: wrong usage."""
+
+
+def kind_of(document: Mapping[str, Any]) -> Kind | None:
+    """Which of `KINDS` a file's JSON object is; None for what is not ours."""
+    return next((kind for kind in KINDS if kind.keys <= document.keys()), None)
+
+
+def kind_at(path: Path) -> Kind | None:
+    """Which of `KINDS` the file at `path` holds; None also for what cannot be read."""
+    try:
+        return kind_of(msgspec.json.decode(path.read_bytes(), type=dict[str, Any]))
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None  # whoever reads it as something else will say what is wrong
+
+
+def load(path: Path, kind: Kind, record: type[_T], version: int | None, again: str) -> _T:
+    """Read the record of `kind` at `path`; `again` says how to get one of `version`, if any.
+
+    Raises `OtherKindError` for another kind, and `BenchError` for a file that is missing, broken or
+    of another version.
+    """
+    noun = kind.noun
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BenchError(f"cannot read the {noun} {path}: {error.strerror}", usage=True) from None
+    try:
+        document = msgspec.json.decode(data, type=dict[str, Any])
+        check_kind(path, document, kind)
+        if document.get("version") != version:
+            raise BenchError(
+                f"{path} holds {noun} of version {document.get('version')!r} and this is a reader "
+                f"of version {version}: {again}"
+            )
+        return msgspec.json.decode(data, type=record)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path} holds no {noun}: {error}") from None
+
+
+def check_kind(path: Path, document: Mapping[str, Any], kind: Kind) -> None:
+    """Raise `OtherKindError` where the `document` in `path` is ours and of another kind."""
+    there = kind_of(document)
+    if there not in (None, kind):
+        raise OtherKindError(
+            f"{path} holds {there.what}, not {kind.what}: {there.remedy}", usage=True
+        )
+
+
+def load_to_resume(path: Path, read: Callable[[Path], _T]) -> _T:
+    """What `read` reads of `path`, to go on with; where that cannot be, says how to begin anew."""
+    try:
+        return read(path)
+    except OtherKindError as error:
+        raise OtherKindError(
+            f"--resume: {error}; to begin anew, name another file with --out", usage=True
+        ) from None
