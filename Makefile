@@ -1,6 +1,8 @@
 # make demo    the whole path: install, export, measure, print the paper's ratios
 # make test    lint, types, import contracts, tests
 # make test-all       the slow tests too: the image, a whole emulated system
+# make test-loaded    the tests of make test five times in a row, beside two busy loops and a process
+#              that copies a gigabyte without end: none may depend on how fast the machine is
 # make bench   paired measurement of what the rewrites win, against plain lowering and torch's ONNX
 # make overhead       the harness's own time, paired with a bare loop around the engine
 # make counts         instructions on emulated ARM64 processors: benchmarks/counts.json, README
@@ -17,8 +19,9 @@ NEIGHBOUR ?= none
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TESTS := $(BIN)/pytest --numprocesses auto -m 'not slow'
 
-.PHONY: demo test test-all bench overhead counts recount sizes image repeatability format clean
+.PHONY: demo test test-all test-loaded bench overhead counts recount sizes image repeatability format clean
 
 demo: $(READY)
 	$(BIN)/shufflenet-bench --device local --suite quick
@@ -29,10 +32,13 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto -m 'not slow'
+	$(TESTS)
 
 test-all: test
 	$(BIN)/pytest -m slow
+
+test-loaded: $(READY)
+	$(BIN)/python benchmarks/loaded.py --runs 5 -- $(TESTS)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/lowering.py

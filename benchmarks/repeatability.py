@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import msgspec
+from neighbours import running
 from rich.console import Console
 from rich.table import Table
 
@@ -34,11 +34,6 @@ ALLOWED = {
     "memory": {},
 }
 """Neighbour -> ratio -> standard deviation in percent that --check lets pass."""
-NEIGHBOURS = {
-    "spin": "while True: pass",
-    "memory": "import numpy as n\na = n.zeros(1 << 27)\nb = n.ones(1 << 27)\nwhile True: a[:] = b",
-}
-"""What runs beside: a core's arithmetic, or a gigabyte that is copied to another without end."""
 RATIOS = {
     "x1.0 / x0.5": ("shufflenet-v1-g3-x1.0", "shufflenet-v1-g3-x0.5"),
     "alexnet / x0.5": ("alexnet", "shufflenet-v1-g3-x0.5"),
@@ -66,7 +61,8 @@ def main() -> int:
     times: dict[tuple[str, str], list[float]] = {}
     slow = []
     warned = 0
-    with neighbour(options.neighbour), tempfile.TemporaryDirectory() as folder:
+    beside = [] if options.neighbour == "none" else [options.neighbour]
+    with running(beside), tempfile.TemporaryDirectory() as folder:
         for repeat in range(options.repeats):
             print(f"run {repeat + 1} of {options.repeats}", file=sys.stderr, flush=True)
             out = (options.keep or Path(folder)) / f"{repeat}.json"
@@ -121,20 +117,6 @@ def show(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     for row in rows:
         table.add_row(*row)
     Console().print(table)
-
-
-@contextmanager
-def neighbour(name: str) -> Iterator[None]:
-    """Have the neighbour of that name run meanwhile."""
-    if name not in NEIGHBOURS:
-        yield
-        return
-    process = subprocess.Popen([sys.executable, "-c", NEIGHBOURS[name]])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 def measure(artifacts: Path, formats: Sequence[str], out: Path) -> dict[str, Any]:

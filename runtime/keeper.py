@@ -14,6 +14,7 @@ import selectors
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -49,15 +50,26 @@ class _Named(msgspec.Struct):
 
 
 class Keeper:
-    """Reads messages from one descriptor and writes to another, until the first ends."""
+    """Reads messages from one descriptor and writes to another, until the first ends.
 
-    def __init__(self, folder: Path, incoming: int, outgoing: int, system: Path = ROOT) -> None:
+    `clock` counts the seconds that the host is silent for.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        incoming: int,
+        outgoing: int,
+        system: Path = ROOT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = folder
         self._incoming, self._outgoing = incoming, outgoing
         self._governor = Governor(folder / "governor.json", system)
         self._selector = selectors.DefaultSelector()
         self._input, self._output = b"", b""
-        self._heard = time.monotonic()
+        self._clock = clock
+        self._heard = clock()
         self._begin: Begin | None = None
         self._lock: Lock | None = None
         self._copied: Copied | None = None
@@ -83,7 +95,7 @@ class Keeper:
 
     def _silent(self) -> bool:
         limit = self._begin.silence_seconds if self._begin else None
-        return limit is not None and time.monotonic() - self._heard > limit
+        return limit is not None and self._clock() - self._heard > limit
 
     def _clean_up(self) -> None:
         if self._worker:
@@ -100,11 +112,11 @@ class Keeper:
             self._output = b""
             self._selector.unregister(self._incoming)
             return
-        self._heard = time.monotonic()
+        self._heard = self._clock()
         *lines, self._input = (self._input + data).split(b"\n")
         for line in lines:
             self._do(msgspec.json.decode(line, type=ToKeeper))
-            self._heard = time.monotonic()  # it was not the host that was slow
+            self._heard = self._clock()  # it was not the host that was slow
 
     def _do(self, message: ToKeeper) -> None:
         match message:

@@ -25,8 +25,8 @@ from shufflenet_deploy.runtime.phone import Ask, PhoneState, find_phone, read_ph
 
 THROTTLED_SECONDS = 5.0
 """How long an answer of vcgencmd or of a phone's services stands: each costs a process."""
-_VCGENCMD_SECONDS = 2.0
-"""It answers within milliseconds, or hangs."""
+_VCGENCMD_SECONDS = 10.0
+"""It answers within milliseconds, or hangs; on a machine that is busy, within a second or two."""
 _LEAST_SECONDS = 0.2
 """/proc/stat counts in hundredths of a second, for each core: over less time that is too coarse."""
 

@@ -33,6 +33,7 @@ from shufflenet_deploy.runtime.artifact import (
 )
 from shufflenet_deploy.runtime.datasets import Dataset, Example, open_dataset
 from shufflenet_deploy.runtime.preprocess import fit, normalise
+from waiting import HANG_SECONDS
 
 DIGITS = Preprocessing(crop=(8, 8), crop_fraction=1.0)
 NAMES = "shufflenet-v1-g3-x0.25-64x64-{}-1a2b3c4d.onnx"
@@ -524,7 +525,7 @@ finally:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
         assert done.returncode == 0, done.stderr
         assert done.stderr.splitlines()[-1] == str(imported)

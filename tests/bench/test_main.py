@@ -22,6 +22,7 @@ from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.results import Parameters, Timed, read
 from shufflenet_deploy.runtime.artifact import Artifact, Options, manifest_path
 from shufflenet_deploy.runtime.spec import Answer, Spec
+from waiting import HANG_SECONDS
 
 if TYPE_CHECKING:
     from tests.bench.conftest import FakeDevice
@@ -33,7 +34,11 @@ SHORT = ("--processes", "2", "--rounds", "2")
 
 def bench(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*BENCH, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120
+        [*BENCH, *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
     )
 
 
@@ -155,9 +160,10 @@ def test_json_is_the_results_and_their_summary(
 def test_ctrl_c_keeps_and_shows_what_was_measured_and_resume_completes_it(
     tiny_artifacts: Path, tmp_path: Path
 ) -> None:
-    arguments = [str(tiny_artifacts / f"{QUARTER}.tflite"), "--processes", "4", "--rounds", "8"]
+    path = tiny_artifacts / f"{QUARTER}.tflite"
+    # So many that it does not come to an end before somebody has pressed, however late.
     process = subprocess.Popen(
-        [*BENCH, *arguments],
+        [*BENCH, str(path), "--processes", "1000", "--rounds", "2000"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -169,7 +175,7 @@ def test_ctrl_c_keeps_and_shows_what_was_measured_and_resume_completes_it(
         if "process 2" in line:
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the group
             break
-    out, rest = process.communicate(timeout=60)
+    out, rest = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 1
     assert rest.splitlines()[-1] == (
         "error: interrupted: what was measured is in results.json, --resume goes on"
@@ -178,16 +184,19 @@ def test_ctrl_c_keeps_and_shows_what_was_measured_and_resume_completes_it(
     assert "shufflenet-v1-g3-x0.25" in out
     kept = read(tmp_path / "results.json")
     assert kept.ended == "interrupted"
-    assert 1 <= len(kept.runs) <= 4
+    assert 1 <= len(kept.runs) < 1000
 
-    assert "go on with it by --resume" in refusal(bench(tmp_path, *arguments), 2)
+    # One more than there are, or four.
+    processes = max(len(kept.runs) + 1, 4)
+    limits = ("--processes", str(processes), "--rounds", str(2 * processes))
+    assert "go on with it by --resume" in refusal(bench(tmp_path, path, *limits), 2)
 
-    done = bench(tmp_path, *arguments, "--resume")
+    done = bench(tmp_path, path, *limits, "--resume")
     assert done.returncode == 0, done.stderr
     assert "alone: " not in done.stderr
     results = read(tmp_path / "results.json")
     assert results.ended == "done"
-    assert [run.process for run in results.runs] == [0, 1, 2, 3]
+    assert [run.process for run in results.runs] == list(range(processes))
     assert results.runs[0] == kept.runs[0]
 
 
@@ -362,7 +371,11 @@ def test_the_suite_s_artifacts_without_the_export_extra(tmp_path: Path) -> None:
         "from shufflenet_deploy.bench.__main__ import main; main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
     )
     line = refusal(done, 1)
     assert "missing in artifacts: shufflenet-v1-g3-x0.5-224x224-fp32.onnx, " in line
@@ -386,7 +399,10 @@ finally:
     print({"numpy", "torch", "onnxruntime", "rich.progress"} & sys.modules.keys())
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "set()"
@@ -408,7 +424,7 @@ finally:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1] == "set()"

@@ -8,7 +8,6 @@ import re
 import socket
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,8 +21,10 @@ from pytorchcv.models.common import model_store
 from shufflenet_deploy.models import ModelsError
 from shufflenet_deploy.models.checkpoint import load
 from shufflenet_deploy.models.download import BASE_URL, PUBLISHED, Published, fetch
+from waiting import HANG_SECONDS, wait_until
 
 RELEASE = "v1"
+Get = Callable[..., Path]
 
 
 class Server:
@@ -75,12 +76,12 @@ def status(code: int) -> Callable[[BaseHTTPRequestHandler], None]:
 
 
 def silent(request: BaseHTTPRequestHandler) -> None:
-    time.sleep(0.5)
+    request.connection.recv(1)  # until the other end has given up
 
 
 def stalling(request: BaseHTTPRequestHandler) -> None:
     cut(b"x" * 100, 50)(request)
-    time.sleep(0.5)
+    silent(request)
 
 
 @pytest.fixture
@@ -120,23 +121,27 @@ def archive(row: Published, weights: bytes) -> bytes:
 
 
 @pytest.fixture
-def get(server: Server, row: Published, tmp_path: Path) -> Callable[[], Path]:
-    """Fetch from the server without pauses."""
-    return lambda: fetch(
-        3,
-        0.25,
-        base_url=server.url,
-        cache=tmp_path / "cache",
-        published={(3, 0.25): row},
-        timeout_s=0.2,
-        pauses_s=(0.0, 0.0),
-    )
+def get(server: Server, row: Published, tmp_path: Path) -> Get:
+    """Fetch from the server without pauses; one that answers has all the time that it needs."""
+
+    def get(timeout_s: float = HANG_SECONDS) -> Path:
+        return fetch(
+            3,
+            0.25,
+            base_url=server.url,
+            cache=tmp_path / "cache",
+            published={(3, 0.25): row},
+            timeout_s=timeout_s,
+            pauses_s=(0.0, 0.0),
+        )
+
+    return get
 
 
-def _refusal(get: Callable[[], Path], tmp_path: Path) -> str:
+def _refusal(get: Get, tmp_path: Path, **options: float) -> str:
     """What is said, in one line with the remedy; nothing may be left behind."""
     with pytest.raises(ModelsError) as caught:
-        get()
+        get(**options)
     message = str(caught.value)
     assert "\n" not in message
     assert message.endswith("download it elsewhere and pass --weights FILE")
@@ -178,7 +183,7 @@ def test_what_nobody_published_is_refused_with_the_list(variant: tuple[int, floa
 
 
 def test_a_file_is_fetched_unpacked_and_kept(
-    get: Callable[[], Path],
+    get: Get,
     server: Server,
     archive: bytes,
     weights: bytes,
@@ -202,7 +207,7 @@ def test_a_file_is_fetched_unpacked_and_kept(
 
 
 def test_an_altered_file_in_the_cache_is_fetched_again(
-    get: Callable[[], Path], server: Server, archive: bytes, weights: bytes
+    get: Get, server: Server, archive: bytes, weights: bytes
 ) -> None:
     server.answers = [whole(archive)]
     path = get()
@@ -211,21 +216,26 @@ def test_an_altered_file_in_the_cache_is_fetched_again(
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("first", [silent, stalling, status(503), status(429)])
+@pytest.mark.parametrize(
+    ("first", "timeout_s"),
+    # So long that one of the next two attempts is answered in time.
+    [(silent, 2.0), (stalling, 2.0), (status(503), HANG_SECONDS), (status(429), HANG_SECONDS)],
+)
 def test_a_passing_fault_is_passed_over(
     first: Callable[[BaseHTTPRequestHandler], None],
-    get: Callable[[], Path],
+    timeout_s: float,
+    get: Get,
     server: Server,
     archive: bytes,
     weights: bytes,
 ) -> None:
     server.answers = [first, whole(archive)]
-    assert get().read_bytes() == weights
+    assert get(timeout_s).read_bytes() == weights
 
 
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.999])
 def test_a_transfer_cut_short_is_begun_again(
-    part: float, get: Callable[[], Path], server: Server, archive: bytes, weights: bytes
+    part: float, get: Get, server: Server, archive: bytes, weights: bytes
 ) -> None:
     server.answers = [cut(archive, int(part * len(archive))), whole(archive)]
     assert get().read_bytes() == weights
@@ -269,7 +279,7 @@ class _Terminal(io.StringIO):
 
 
 def test_a_terminal_gets_a_progress_bar(
-    get: Callable[[], Path],
+    get: Get,
     server: Server,
     archive: bytes,
     row: Published,
@@ -300,46 +310,50 @@ def test_the_platforms_cache_is_the_default(
 # What fails.
 
 
-def test_what_is_not_there_is_asked_for_once(
-    get: Callable[[], Path], server: Server, tmp_path: Path
-) -> None:
+def test_what_is_not_there_is_asked_for_once(get: Get, server: Server, tmp_path: Path) -> None:
     server.answers = [status(404)]
     assert "404 Not Found" in _refusal(get, tmp_path)
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("answer", "timeout_s", "message"),
     [
-        (cut(b"x" * 100, 50), "the transfer broke off"),
-        (status(500), "the server says 500"),
-        (silent, "no answer within 0.2 s"),
-        (stalling, "nothing further came within 0.2 s"),
+        (cut(b"x" * 100, 50), HANG_SECONDS, "the transfer broke off"),
+        (status(500), HANG_SECONDS, "the server says 500"),
+        (silent, 0.5, "no answer within 0.5 s"),
+        # So long that half of the answer is there by then.
+        (stalling, 2.0, "nothing further came within 2 s"),
     ],
 )
 def test_a_lasting_fault_is_named(
     answer: Callable[[BaseHTTPRequestHandler], None],
+    timeout_s: float,
     message: str,
-    get: Callable[[], Path],
+    get: Get,
     server: Server,
     tmp_path: Path,
 ) -> None:
     server.answers = [answer]
-    assert message in _refusal(get, tmp_path)
+    assert message in _refusal(get, tmp_path, timeout_s=timeout_s)
+    wait_until(lambda: len(server.requests) >= 3)  # the last may have been given up unread
     assert len(server.requests) == 3
 
 
-def _closed_port() -> int:
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """One that is taken, lest another test's server gets it, and that nobody listens on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+        yield taken.getsockname()[1]
 
 
 @pytest.mark.parametrize("where", ["http://127.0.0.1:{port}", "http://host.invalid"])
 @pytest.mark.usefixtures("server")  # without proxies
-def test_no_connection_is_named(where: str, row: Published, tmp_path: Path) -> None:
-    base_url = where.format(port=_closed_port())
+def test_no_connection_is_named(
+    where: str, row: Published, tmp_path: Path, closed_port: int
+) -> None:
+    base_url = where.format(port=closed_port)
 
     def get() -> Path:
         return fetch(
@@ -348,7 +362,7 @@ def test_no_connection_is_named(where: str, row: Published, tmp_path: Path) -> N
             base_url=base_url,
             cache=tmp_path,
             published={(3, 0.25): row},
-            timeout_s=2.0,
+            timeout_s=HANG_SECONDS,
             pauses_s=(),
         )
 
@@ -356,15 +370,15 @@ def test_no_connection_is_named(where: str, row: Published, tmp_path: Path) -> N
 
 
 def test_a_proxy_that_is_not_there_is_named(
-    get: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    get: Get, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{_closed_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port}")
     monkeypatch.setenv("no_proxy", "")
     assert "the proxy that HTTP_PROXY" in _refusal(get, tmp_path)
 
 
 def test_another_file_of_the_right_name_is_refused(
-    get: Callable[[], Path], server: Server, row: Published, weights: bytes, tmp_path: Path
+    get: Get, server: Server, row: Published, weights: bytes, tmp_path: Path
 ) -> None:
     server.answers = [whole(zipped({row.file_name: weights + b"!"}))]
     message = _refusal(get, tmp_path)
@@ -388,7 +402,7 @@ def test_another_file_of_the_right_name_is_refused(
 )
 def test_an_archive_of_anything_else_is_refused(
     names: list[str],
-    get: Callable[[], Path],
+    get: Get,
     server: Server,
     row: Published,
     weights: bytes,
@@ -401,7 +415,7 @@ def test_an_archive_of_anything_else_is_refused(
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
 def test_the_same_name_twice_is_refused(
-    get: Callable[[], Path], server: Server, row: Published, weights: bytes, tmp_path: Path
+    get: Get, server: Server, row: Published, weights: bytes, tmp_path: Path
 ) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -412,7 +426,7 @@ def test_the_same_name_twice_is_refused(
 
 
 def test_what_unpacks_to_too_much_is_refused(
-    get: Callable[[], Path],
+    get: Get,
     server: Server,
     row: Published,
     tmp_path: Path,
@@ -426,7 +440,7 @@ def test_what_unpacks_to_too_much_is_refused(
 @pytest.mark.parametrize("spoil", [0, 40, 1000, -1000, -30])
 def test_a_spoiled_archive_is_refused(
     spoil: int,
-    get: Callable[[], Path],
+    get: Get,
     server: Server,
     archive: bytes,
     tmp_path: Path,
@@ -437,9 +451,7 @@ def test_a_spoiled_archive_is_refused(
     _refusal(get, tmp_path)
 
 
-def test_a_page_instead_of_an_archive_is_refused(
-    get: Callable[[], Path], server: Server, tmp_path: Path
-) -> None:
+def test_a_page_instead_of_an_archive_is_refused(get: Get, server: Server, tmp_path: Path) -> None:
     server.answers = [whole(b"<html>Please log in</html>")]
     assert "no archive that can be read" in _refusal(get, tmp_path)
 

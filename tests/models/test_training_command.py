@@ -25,6 +25,7 @@ from shufflenet_deploy.models.training.loop import Training
 from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.datasets import open_dataset
 from shufflenet_deploy.runtime.preprocess import fit, normalise
+from waiting import HANG_SECONDS
 
 COMMAND = (sys.executable, "-m", "shufflenet_deploy.models.training.command")
 SMALL = ("--scale", "0.25", "--input-size", "32", "--batch-size", "8", "--device", "cpu")
@@ -223,7 +224,7 @@ def test_workers_change_nothing(images: Path, monkeypatch: pytest.MonkeyPatch) -
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0, done.stderr
     assert_same(weights("alone.last.pth"), weights("workers.last.pth"))
@@ -258,7 +259,7 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
         start_new_session=True,
     )
     try:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=HANG_SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)  # the two besides torchrun
         out, err = process.communicate()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shufflenet_deploy.runtime.artifact import manifest_path
+from waiting import HANG_SECONDS
 
 
 @pytest.fixture(scope="session", params=["onnx", "tflite"])
@@ -36,7 +37,7 @@ def work() -> Callable[..., subprocess.CompletedProcess[str]]:
             input=stdin,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
         return subprocess.CompletedProcess(
             worker.args, worker.returncode, worker.stdout.decode(), worker.stderr.decode()

@@ -27,6 +27,7 @@ from shufflenet_deploy.runtime.artifact import (
 )
 from shufflenet_deploy.runtime.classify import Classifier, best, softmax
 from shufflenet_deploy.runtime.classify_command import main
+from waiting import HANG_SECONDS
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 PLAIN = Preprocessing(crop=(4, 4), mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
@@ -277,7 +278,7 @@ finally:
             cwd=photos,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
         assert done.returncode == 0, done.stderr
         assert done.stderr.splitlines()[-1] == str(imported)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shufflenet_deploy.runtime.governor import Governor
+from waiting import HANG_SECONDS
 
 NOBODY = 65534
 # Stands for root: who asks as sudo must may write what this user may not.
@@ -142,7 +143,7 @@ def test_a_user_asks_sudo_which_asks_nobody(sudo: str | None, note: str, meanwhi
             capture_output=True,
             text=True,
             env=variables,
-            timeout=30,
+            timeout=HANG_SECONDS,
         )
         said, then = done.stdout.splitlines() or [done.stderr, ""]
         assert note in said

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 from shufflenet_deploy.runtime.artifact import manifest_path, read_manifest
 from shufflenet_deploy.runtime.spec import Answer, Spec
+from waiting import HANG_SECONDS
 
 _ROOT = Path(__file__).parents[2]
 _FOLDERS = ("bench", "export", "models", "runtime")
@@ -34,7 +35,7 @@ class Environment:
             input=stdin,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
 
     def link(self, installed: Distribution) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,17 +16,29 @@ from typing import Any
 
 import pytest
 
+from waiting import HANG_SECONDS, is_running, unread_bytes, wait_until
+
 DAY = 24 * 3600.0
-SECONDS = 30.0
+# The keeper on a clock that stands still until a test sets it: no machine is too slow for it.
+_ON_A_CLOCK = """
+import sys
+from pathlib import Path
+from shufflenet_deploy.runtime.keeper import Keeper
+folder, system, clock = map(Path, sys.argv[1:])
+Keeper(folder, 0, 1, system, lambda: float(clock.read_text())).keep()
+"""
 
 
 class Host:
-    """A keeper, and this end of its pipes."""
+    """A keeper, and this end of its pipes; on the clock of the file `clock` where there is one."""
 
-    def __init__(self, folder: Path, system: Path) -> None:
-        command = [sys.executable, "-m", "shufflenet_deploy.runtime.keeper", str(folder)]
+    def __init__(self, folder: Path, system: Path, clock: Path | None = None) -> None:
+        command: list[str | Path] = [sys.executable, "-m", "shufflenet_deploy.runtime.keeper"]
+        command += [folder, "--system", system]
+        if clock:
+            command = [sys.executable, "-c", _ON_A_CLOCK, folder, system, clock]
         self.process = subprocess.Popen(
-            [*command, "--system", str(system)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -46,11 +59,37 @@ class Host:
         self.say("Begin", host="a host", worker=[sys.executable, "-c", worker], **values)
         return self.hear()
 
+    def await_heard(self) -> None:
+        """Until it has read all that it was told."""
+        assert self.process.stdin
+        stdin = self.process.stdin
+        wait_until(lambda: not unread_bytes(stdin))
+
     def leave(self) -> int:
         """The link ends."""
         assert self.process.stdin
         self.process.stdin.close()
-        return self.process.wait(SECONDS)
+        return self.end()
+
+    def end(self) -> int:
+        """It ends by itself."""
+        return self.process.wait(HANG_SECONDS)
+
+
+class Clock:
+    """Seconds in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._seconds = 1000.0
+        self.go_on(0)
+
+    def go_on(self, seconds: float) -> None:
+        """Replaced at once: who reads it has one time or the other."""
+        self._seconds += seconds
+        new = self.file.with_suffix(".new")
+        new.write_text(str(self._seconds))
+        new.replace(self.file)
 
 
 Hosts = Callable[..., Host]
@@ -84,10 +123,10 @@ def host(folder: Path, system: Path) -> Iterator[Hosts]:
     """Starts keepers; those that a test leaves running are ended."""
     with ExitStack() as stack:
 
-        def start(folder: Path = folder) -> Host:
-            one = Host(folder, system)
-            stack.callback(lambda: _end(one.process))
-            return one
+        def start(folder: Path = folder, clock: Path | None = None) -> Host:
+            started = Host(folder, system, clock)
+            stack.callback(lambda: _end(started.process))
+            return started
 
         yield start
 
@@ -101,19 +140,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             stream.close()
 
 
-def is_there(process: int) -> bool:
-    """Whether it runs, and is not only still to be waited for."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def await_(what: Callable[[], object]) -> None:
-    end = time.monotonic() + SECONDS
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    return Clock(tmp_path / "clock")
 
 
 def test_what_a_worker_says_and_answers_is_passed_on(host: Hosts) -> None:
@@ -139,8 +168,10 @@ def test_of_two_hosts_the_second_is_told_who_was_first(host: Hosts) -> None:
     first, second = host(), host()
     assert first.begin()["type"] == "Ready"
     second.say("Begin", host="another")
-    assert second.hear() == {"type": "Busy", "holder": "a host, for 0 min"}
-    assert second.process.wait(SECONDS) == 0
+    busy = second.hear()
+    assert busy["type"] == "Busy"
+    assert re.fullmatch(r"a host, for \d+ min", busy["holder"])
+    assert second.end() == 0
     assert first.leave() == 0
     assert host().begin()["type"] == "Ready"
 
@@ -155,46 +186,59 @@ def test_the_lock_is_free_when_a_keeper_is_killed(host: Hosts) -> None:
 
 _SLEEPING = """
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
 print(os.getpid(), child.pid, file=sys.stderr, flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 
 
 @pytest.mark.parametrize("end", ["link", signal.SIGTERM, "silence"])
 def test_whatever_ends_a_keeper_the_device_is_as_it_was(
-    host: Hosts, governor: Callable[[], str], folder: Path, end: object
+    host: Hosts, governor: Callable[[], str], folder: Path, clock: Clock, end: object
 ) -> None:
-    keeper = host()
+    keeper = host(clock=clock.file if end == "silence" else None)
     (note,) = keeper.begin(
-        _SLEEPING, prepare=True, silence_seconds=1 if end == "silence" else None
+        _SLEEPING, prepare=True, silence_seconds=30 if end == "silence" else None
     )["notes"]
     assert note == "the governor is performance for this measurement, and then schedutil again"
     assert governor() == "performance"
     keeper.say("Work", spec={})
     worker, child = map(int, keeper.hear()["line"].split())
-    assert is_there(worker)
-    assert is_there(child)
+    assert is_running(worker)
+    assert is_running(child)
     if end == "link":
         assert keeper.leave() == 0
     elif end == "silence":
-        assert keeper.process.wait(SECONDS) == 0
+        clock.go_on(30.1)
+        assert keeper.end() == 0
     else:
         keeper.process.send_signal(signal.SIGTERM)
         keeper.process.send_signal(signal.SIGTERM)
-        assert keeper.process.wait(SECONDS) == 1
+        assert keeper.end() == 1
     assert governor() == "schedutil"
-    await_(lambda: not is_there(worker) and not is_there(child))
+    wait_until(lambda: not is_running(worker) and not is_running(child))
     assert not (folder / "governor.json").exists()
 
 
-def test_a_host_that_speaks_is_not_silent(host: Hosts) -> None:
-    keeper = host()
-    keeper.begin(silence_seconds=2)
+def test_a_host_that_speaks_is_not_silent(host: Hosts, clock: Clock) -> None:
+    keeper = host(clock=clock.file)
+    keeper.begin("print(1)", silence_seconds=30)
     for _ in range(6):
-        time.sleep(0.5)
+        clock.go_on(29)
         keeper.say("Alive")
-    assert keeper.process.poll() is None
+        keeper.await_heard()
+    clock.go_on(29)
+    keeper.say("Work", spec={})
+    assert keeper.hear()["code"] == 0
+
+
+def test_silence_is_timed_by_the_devices_own_clock(
+    host: Hosts, governor: Callable[[], str]
+) -> None:
+    keeper = host()
+    keeper.say("Begin", host="a host", prepare=True, silence_seconds=0.5)
+    assert keeper.end() == 0
+    assert governor() == "schedutil"
 
 
 def test_a_host_that_reads_nothing_cannot_keep_it(host: Hosts) -> None:
@@ -202,7 +246,9 @@ def test_a_host_that_reads_nothing_cannot_keep_it(host: Hosts) -> None:
     script = "import sys\nwhile True: print('x' * 100_000, file=sys.stderr, flush=True)"
     keeper.begin(script)
     keeper.say("Work", spec={})
-    time.sleep(0.5)
+    stdout = keeper.process.stdout
+    assert stdout
+    wait_until(lambda: unread_bytes(stdout) > 60_000)  # the pipe is full
     assert keeper.leave() == 0
 
 
@@ -222,7 +268,7 @@ def test_an_interrupt_asks_a_worker_and_a_second_ends_it(host: Hosts) -> None:
         "def say(*_): print('in a moment', file=sys.stderr, flush=True)\n"
         "signal.signal(signal.SIGINT, say)\n"
         "print('ready', file=sys.stderr, flush=True)\n"
-        "while True: time.sleep(60)"
+        "while True: time.sleep(3600)"
     )
     keeper.say("Interrupt")  # without a worker: nothing
     keeper.say("Work", spec={})
@@ -252,7 +298,7 @@ def test_a_second_host_leaves_the_governor_of_the_first(
     first, second = host(), host()
     first.begin(prepare=True)
     assert second.begin(prepare=True)["type"] == "Busy"
-    assert second.process.wait(SECONDS) == 0
+    assert second.end() == 0
     assert governor() == "performance"
 
 
@@ -309,6 +355,6 @@ def test_what_it_runs_from_itself_is_in_use(folder: Path, system: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(part)},
         check=True,
         capture_output=True,
-        timeout=SECONDS,
+        timeout=HANG_SECONDS,
     )
     assert part.stat().st_mtime > time.time() - DAY

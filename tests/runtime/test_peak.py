@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Iterator
 
@@ -26,6 +27,19 @@ def test_a_clock_that_stands_still_is_no_error() -> None:
 
 
 def test_it_keeps_to_its_time() -> None:
-    start = time.perf_counter()
-    assert 1e7 < peak_multiply_adds_per_second(time.perf_counter_ns, 0.1) < 1e14
-    assert time.perf_counter() - start < 5
+    looks = itertools.count(0, 10_000_000)
+    times = []
+
+    def clock() -> int:
+        times.append(next(looks))
+        return times[-1]
+
+    peak_multiply_adds_per_second(clock, 0.5)
+    products, after = divmod(len(times) - 1, 3)  # start and stop of each, and whether to go on
+    assert (products, after) == (17, 0)
+    assert times[-4] < 500_000_000 <= times[-1]
+
+
+def test_a_real_clock_gives_a_real_peak() -> None:
+    peak = peak_multiply_adds_per_second(time.perf_counter_ns, 0.0)
+    assert 0 < peak < math.inf

@@ -29,6 +29,7 @@ from shufflenet_deploy.runtime.spec import (
     WarmUp,
 )
 from shufflenet_deploy.runtime.worker import carry_out
+from waiting import HANG_SECONDS
 
 Work = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -146,10 +147,12 @@ def test_every_round_has_its_state_where_rounds_are_long(artifact: Path) -> None
 
 
 def test_rounds_end_when_the_time_is_over(artifact: Path) -> None:
-    answer = _carry_out(_spec(artifact, rounds=10**9, seconds=0.05, warm_up=_BRIEF))
+    """Here a clock that goes on by 10 ms at each reading, of which a round has ten."""
+    clock = itertools.count(0, 10**7).__next__
+    answer = _carry_out(_spec(artifact, rounds=10**9, seconds=1.05, warm_up=_BRIEF), clock=clock)
     (model,) = answer.models
     assert answer.stopped == "seconds"
-    assert 2 <= len(model.bursts) < 10**4
+    assert len(model.bursts) == 10
 
 
 def test_a_model_that_does_not_fit_the_memory_is_skipped_and_the_others_go_on(
@@ -253,13 +256,26 @@ def test_an_interruption_while_loading_has_nothing_to_answer(artifact: Path) -> 
         _carry_out(_spec(artifact), machine)
 
 
+def _timed_ns(answer: Answer) -> int:
+    """All that was timed by itself, together."""
+    assert answer.canary
+    models = answer.models
+    return (
+        sum(model.load_ns + model.first_run_ns + sum(model.warm_up_ns) for model in models)
+        + sum((burst.cold_ns or 0) + sum(burst.samples_ns) for m in models for burst in m.bursts)
+        + sum(answer.canary.start_ns + answer.canary.end_ns)
+    )
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_real_worker_answers_with_what_it_measured(
     work: Work, tiny_artifacts: Path, threads: int
 ) -> None:
     paths = sorted(path for path in tiny_artifacts.iterdir() if path.suffix != ".json")
     spec = _spec(*paths, rounds=4, threads=threads, untimed=2, timed=3)
+    start = time.perf_counter()
     worker = work(stdin=msgspec.json.encode(spec))
+    elapsed = time.perf_counter() - start
     assert worker.returncode == 0, worker.stderr
     answer = msgspec.json.decode(worker.stdout, type=Answer)
     assert (answer.threads, answer.stopped) == (threads, "rounds")
@@ -267,7 +283,9 @@ def test_a_real_worker_answers_with_what_it_measured(
     assert answer.canary
     assert len(answer.canary.start_ns) == len(answer.canary.end_ns) > 1
     assert len(answer.states) >= 2
-    assert 0 < answer.states[0].seconds < answer.states[-1].seconds < 60
+    assert 0 < answer.states[0].seconds < answer.states[-1].seconds < elapsed
+    in_states_ns = 1e9 * (answer.states[-1].seconds - answer.states[0].seconds)
+    assert 0 < _timed_ns(answer) < in_states_ns  # what is timed lies between, in the same units
     assert [model.artifact for model in answer.models] == [str(path) for path in paths]
     for path, model in zip(paths, answer.models, strict=True):
         manifest = read_manifest(manifest_path(path))
@@ -280,7 +298,7 @@ def test_a_real_worker_answers_with_what_it_measured(
         assert [burst.round for burst in model.bursts] == [0, 1, 2, 3]
         samples = [ns for burst in model.bursts for ns in burst.samples_ns]
         assert len(samples) == 12
-        assert 10**3 < min(samples) < 10**8  # a microsecond, a tenth of a second
+        assert min(samples) > 0
         assert all(burst.cold_ns and burst.cold_ns > 0 for burst in model.bursts)
         assert 12 <= len(model.warm_up_ns) <= 60
         assert model.load_ns > 0
@@ -340,7 +358,7 @@ def test_a_real_worker_measures_the_processors_peak(work: Work) -> None:
     assert worker.returncode == 0, worker.stderr
     peak = msgspec.json.decode(worker.stdout, type=Answer).peak_multiply_adds_per_second
     assert peak is not None
-    assert 10**8 < peak < 10**13
+    assert peak > 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to write to")
@@ -373,7 +391,7 @@ def test_a_real_worker_answers_ctrl_c_with_what_it_has(artifact: Path, tmp_path:
                 if line.startswith(b'{"stage":"round","done":3,'):
                     break
             worker.send_signal(signal.SIGINT)
-            out, _ = worker.communicate(timeout=30)
+            out, _ = worker.communicate(timeout=HANG_SECONDS)
         finally:
             worker.kill()
     assert worker.returncode == 0

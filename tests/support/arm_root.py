@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import binfmt
 from host_cache import shared_folder
 from shufflenet_deploy.bench.provision.cache import locked
 from shufflenet_deploy.bench.provision.debian import fetch, unpack
+from waiting import HANG_SECONDS, wait_until
 
 MODEL = "Raspberry Pi 4 Model B Rev 1.4"
 USER = "pi"
@@ -74,6 +74,7 @@ StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 UseDNS no
+LogLevel VERBOSE
 Subsystem sftp internal-sftp
 SetEnv PATH=/opt/first:/usr/bin:/bin {variables}
 """
@@ -117,6 +118,11 @@ class ArmBoard:
     def home(self) -> Path:
         """The user's home folder, seen from here."""
         return self.folder / "home" / USER
+
+    @property
+    def commands_run(self) -> int:
+        """How many commands it has been told to run: each is a way there and back."""
+        return (self.folder / "sshd.log").read_text().count("Starting session: command")
 
     def ssh(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the board."""
@@ -166,7 +172,7 @@ def _complete(root: Path) -> None:
         binfmt.command("chroot", root, *compiling, "/usr/lib/python3.11"),
         check=True,
         env={"PATH": "/usr/sbin:/usr/bin"},
-        timeout=300,
+        timeout=HANG_SECONDS,
     )
 
 
@@ -222,7 +228,9 @@ def free_port() -> int:
 def over_ssh(ssh_config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command on the host that is called ``board`` in `ssh_config`."""
     command = ["ssh", "-F", str(ssh_config), "-o", "BatchMode=yes", "board", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=HANG_SECONDS
+    )
 
 
 def set_up_ssh(folder: Path, server: Path, port: int, *, listen: str, variables: str) -> Path:
@@ -303,12 +311,13 @@ def _prepare(folder: Path, port: int, variables: Mapping[str, str]) -> Path:
 
 
 def _await_banner(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end and process.poll() is None:
+    def answers() -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-                if connection.recv(4) == b"SSH-":
-                    return
+            with socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS) as connection:
+                return connection.recv(4) == b"SSH-"
         except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"the board's sshd does not answer: {log.read_text()[-2000:]}")
+            return False
+
+    wait_until(lambda: process.poll() is not None or answers())
+    if process.poll() is not None:
+        raise RuntimeError(f"the board's sshd does not answer: {log.read_text()[-2000:]}")

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import arm_root
 from host_cache import shared_folder
 from shufflenet_deploy.bench.provision.cache import locked
 from shufflenet_deploy.bench.provision.debian import fetch, unpack
+from waiting import wait_until
 
 MODEL = "linux,dummy-virt"
 """What its device tree calls it."""
@@ -61,8 +61,6 @@ chown {arm_root.USER}: /home/{arm_root.USER}
 chmod 1777 /tmp
 /usr/sbin/sshd -D -e
 """
-_BOOT_SECONDS = 120.0
-"""Ten where nothing else runs."""
 
 
 @dataclass(frozen=True)
@@ -182,10 +180,7 @@ def _pack(folder: Path, archive: Path) -> None:
 
 def _await_sshd(process: subprocess.Popen[bytes], console: Path) -> None:
     # QEMU accepts connections before the system does, so the port would not tell.
-    end = time.monotonic() + _BOOT_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        if b"Server listening on" in console.read_bytes():
-            return
-        time.sleep(0.1)
-    said = console.read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"the system does not start: {said}")
+    wait_until(lambda: process.poll() is not None or b"Server listening on" in console.read_bytes())
+    if process.poll() is not None:
+        said = console.read_text(errors="replace")[-2000:]
+        raise RuntimeError(f"the system does not start: {said}")

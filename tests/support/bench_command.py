@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from host_cache import shared_folder
+from waiting import HANG_SECONDS, wait_until
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,17 @@ class BenchCommand:
         """Run it to its end."""
         return self.finish(self.start(*words))
 
-    def await_samples(self, process: subprocess.Popen[str], seconds: float = 120.0) -> None:
-        """Wait until the file holds what was measured of the first model alone."""
-        end = time.monotonic() + seconds
-        while process.poll() is None and time.monotonic() < end:
-            # It is replaced, never written to: what is there is whole.
-            if self.out.exists() and json.loads(self.out.read_text())["models"][0]["probe"]:
-                return
-            time.sleep(0.05)
+    def await_samples(self, process: subprocess.Popen[str]) -> None:
+        """Wait until the file holds what was measured of the first model alone, or it has ended."""
+        wait_until(lambda: process.poll() is not None or self._has_samples())
+
+    def _has_samples(self) -> bool:
+        # It is replaced, never written to: what is there is whole.
+        return self.out.exists() and bool(json.loads(self.out.read_text())["models"][0]["probe"])
 
     def finish(self, process: subprocess.Popen[str]) -> Outcome:
         """Wait for its end."""
-        stdout, stderr = process.communicate(timeout=300)
+        stdout, stderr = process.communicate(timeout=HANG_SECONDS)
         results = json.loads(self.out.read_text()) if self.out.exists() else {}
         return Outcome(process.returncode, stdout, stderr or "", results)
 

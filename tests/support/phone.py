@@ -17,7 +17,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ import binfmt
 from host_cache import shared_folder
 from shufflenet_deploy.bench.provision.cache import locked
 from shufflenet_deploy.bench.provision.debian import fetch, unpack
+from waiting import HANG_SECONDS, wait_until
 
 MODEL = "Google Pixel 7 (Tensor GS201)"
 CPU = "cortex-a76"
@@ -143,7 +143,7 @@ class AdbServer:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
 
 
@@ -272,7 +272,7 @@ def _complete(root: Path, host: Path, arm: Path) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
     for name in listed.stdout.split():
         if not (tools / name).exists():
@@ -326,11 +326,13 @@ def _describe_hardware(folder: Path) -> None:
 
 
 def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end and process.poll() is None:
+    def answers() -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=10):
-                return
+            with socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS):
+                return True
         except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"the phone's adbd does not answer: {log.read_text()[-2000:]}")
+            return False
+
+    wait_until(lambda: process.poll() is not None or answers())
+    if process.poll() is not None:
+        raise RuntimeError(f"the phone's adbd does not answer: {log.read_text()[-2000:]}")

@@ -6,7 +6,6 @@ What a real one has besides is told in `support/phone.py`. No time here means an
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from bench_command import BenchCommand
 from host_cache import shared_bundle
 from phone import BIG_CORES, MODEL, THERMAL, AdbServer, Phone, adb_server, free_port, phone
+from waiting import wait_until
 
 pytestmark = pytest.mark.network
 
@@ -182,7 +182,7 @@ def test_the_server_of_adb_dies_in_a_block(
     assert "error: " in lost.last_line
     assert "--resume goes on with it" in lost.last_line
     assert lost.results["models"][0]["probe"]
-    assert not workers(pixel)
+    wait_until(lambda: not workers())
 
     resumed = bench.run(
         *bench.measuring("pixel", [artifact], "--processes", "1", "--rounds", "2", "--resume")
@@ -191,21 +191,15 @@ def test_the_server_of_adb_dies_in_a_block(
     assert resumed.results["ended"] == "done"
 
 
-def workers(pixel: Phone) -> list[str]:
-    """What still runs there of ours, after the keeper has had its time to leave."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        found = [
-            words
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if (words := _words(path))
-            and "shufflenet_deploy.runtime" in words
-            and "/data/local" in words
-        ]
-        if not found:
-            break
-        time.sleep(0.2)
-    return found
+def workers() -> list[str]:
+    """What runs there of ours."""
+    return [
+        words
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if (words := _words(path))
+        and "shufflenet_deploy.runtime" in words
+        and "/data/local" in words
+    ]
 
 
 def _words(path: Path) -> str:

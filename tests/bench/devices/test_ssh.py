@@ -19,6 +19,7 @@ from shufflenet_deploy.bench.boards import Board
 from shufflenet_deploy.bench.devices.kept import Lost
 from shufflenet_deploy.bench.devices.link import ask, script
 from shufflenet_deploy.bench.devices.ssh import SshLink, explain, probe_ssh
+from waiting import HANG_SECONDS
 
 
 def a_board(**values: object) -> Board:
@@ -106,11 +107,11 @@ def test_a_host_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
+def closed_port() -> Iterator[int]:
+    """One that is taken, lest another test's server gets it, and that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def test_a_host_that_refuses_is_one_line_of_the_command(tmp_path: Path, closed_port: int) -> None:
@@ -149,7 +150,7 @@ def test_a_server_that_is_none_is_not_waited_for_long(tmp_path: Path) -> None:
         board = a_board(host="127.0.0.1", port=port, ssh_config=str(tmp_path / "config"))
         with pytest.raises(Lost, match=r"^the connection to 127\.0\.0\.1 was lost \("):
             probe_ssh(board)
-        process.wait(10)
+        process.wait(HANG_SECONDS)
 
 
 _PERMISSIONS = """\
