@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-HANG_SECONDS = 300.0
+HANG_SECONDS = 900.0
 """After so long nothing is taken for slow any more."""
 _POLL_SECONDS = 0.01
 
