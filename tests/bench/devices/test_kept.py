@@ -107,8 +107,9 @@ def test_where_there_is_no_way_that_is_told_instead(start: Start) -> None:
 def test_a_keeper_that_dies_is_a_device_that_is_lost(start: Start) -> None:
     progress = msgspec.json.encode(Progress(stage="round", done=1, total=2)).decode()
     kept = start(
-        worker=f"import sys, time; print({progress!r}, file=sys.stderr, flush=True)\n"
-        "time.sleep(3600)"
+        worker="import os, sys, time; keeper = os.getppid()\n"
+        f"print({progress!r}, file=sys.stderr, flush=True)\n"
+        "while os.getppid() == keeper: time.sleep(0.1)"
     )
     with pytest.raises(Lost, match=r"^the board went away in the middle \(exit code -9\)$"):
         kept.run(Spec(), lambda progress: os.kill(kept._process.pid, signal.SIGKILL))
