@@ -134,7 +134,7 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _ratio(points: Sequence[Point]) -> float:
-    """The first network's time by the second's."""
+    """Times of the first network / the second."""
     (_, first), (_, second) = points
     return first / second
 

@@ -1,15 +1,15 @@
 """What changed between two measurements, A and B, and beyond what noise.
 
-Two kinds of ratio, B by A:
+Two kinds of ratio, B / A:
 
 - absolute, of latencies. It sees all that changed, also a machine that became slower meanwhile:
   between two measurements on a shared machine that is up to 1.7 times, far beyond what an interval
   over the processes of each can show. Right on a board of one's own.
 - relative: of each model's latency to those of the models that it was measured with, within the
   same processes, so that a slower machine cancels. Right on a shared machine, as CI mostly has. But
-  what slows all models alike is not seen. Each change is by the median one: by the mean one, a
-  model that became faster would make all others look slower, and fail them. Of two models nothing
-  tells which one changed, and each is given half of it.
+  what slows all models alike is not seen. Each change is divided by the median one: by the mean
+  one, a model that became faster would make all others look slower, and fail them. Of two models
+  nothing tells which one changed, and each is given half of it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from shufflenet_deploy.bench.levels import Levels, Mask, Process, absolute, chan
 from shufflenet_deploy.bench.results import Results
 from shufflenet_deploy.bench.sides import Key, Side
 from shufflenet_deploy.bench.statistics import Interval
+from shufflenet_deploy.bench.wording import count
 
 DRIFT = 0.03
 """Change of the canary from which on the machine itself counts as faster or slower."""
@@ -36,7 +37,7 @@ Outcome = Literal["faster", "slower", "no change beyond noise", "unknown"]
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """B by A: above 1 B takes longer. With the 95% interval of Welch's t over processes."""
+    """B / A: above 1 B takes longer. With the 95% interval of Welch's t over processes."""
 
     value: float
     low: float | None
@@ -68,7 +69,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Models of which only A has times."""
     only_b: tuple[str, ...]
     canary: float | None
-    """Time of a fixed computation at the start of each process, B by A."""
+    """Time of a fixed computation at the start of each process, B / A."""
     differences: tuple[Difference, ...]
     """Of the machines, their software, and how was measured."""
 
@@ -157,8 +158,8 @@ def _matched(a: Side, b: Side) -> tuple[dict[Key, str], dict[Key, str], dict[Key
     one_number = len({key.threads for key in (*a.models, *b.models)}) == 1
 
     def name(key: Key, side: Side) -> str:
-        threads = f", {key.threads} thread{'' if key.threads == 1 else 's'}"
-        return side.models[key].name + ("" if one_number else threads)
+        threads = "" if one_number else f", {count(key.threads, 'thread')}"
+        return side.models[key].name + threads
 
     return (
         {key: name(key, a) for key in a.models if key in b.models},

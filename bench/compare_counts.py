@@ -25,7 +25,7 @@ class CountChange(msgspec.Struct, frozen=True, kw_only=True):
     """Instructions of one inference."""
     b: int
     ratio: float
-    """B by A: above 1 B takes more."""
+    """B / A: above 1 B takes more."""
 
 
 class CountComparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,81 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from shufflenet_deploy.bench.compare import Comparison, Ratio
-from shufflenet_deploy.bench.differences import MISSING
+from shufflenet_deploy.bench.tables import Column, Table
+from shufflenet_deploy.bench.terminal import show_lines, show_table
+from shufflenet_deploy.bench.wording import MISSING, decimal, interval_of, milliseconds, value_of
 
-_COLOURS = {"faster": "green", "slower": "red", "unknown": "yellow"}
+_MODEL = Column("model", words=True)
+_RATIO = (Column("B / A"), Column("95% interval"), Column("verdict", words=True, outcome=True))
+_Cells = tuple[str, ...]
 
 
 def show(comparison: Comparison, console: Console) -> None:
     """Print on `console` what changed, and what has to be known to believe it."""
-    _show_table("latency, B by A", _absolute(comparison), console)
+    show_table(_absolute(comparison), console)
     if any(one.relative for one in comparison.changes):
-        _show_table(
-            "relative to the models measured with it, B by A", _relative(comparison), console
-        )
+        show_table(_relative(comparison), console)
     if comparison.differences:
-        _show_table("A and B differ in", _differences(comparison), console)
-    for line in _notes(comparison):
-        console.print(line, markup=False)
-
-
-def _show_table(title: str, table: Table, console: Console) -> None:
-    console.print(f"{title}\n", style="bold", markup=False)
-    console.print(table, "")
+        show_table(_differences(comparison), console)
+    show_lines(_notes(comparison), console)
 
 
 def _absolute(comparison: Comparison) -> Table:
-    table = _table("model", "A ms", "B ms", "B / A", "95% interval", "verdict")
-    for one in comparison.changes:
-        times = (f"{one.a_ms:.2f}", f"{one.b_ms:.2f}")
-        table.add_row(escape(one.model), *times, *_cells(one.absolute))
-    table.add_row("geometric mean", "", "", *_cells(comparison.mean), style="bold")
-    return table
+    rows = [
+        (one.model, milliseconds(one.a_ms), milliseconds(one.b_ms), *_cells(one.absolute))
+        for one in comparison.changes
+    ]
+    rows.append(("geometric mean", "", "", *_cells(comparison.mean)))
+    columns = (_MODEL, Column("A ms"), Column("B ms"), *_RATIO)
+    return Table("latency, B / A", columns, tuple(rows), total=True)
 
 
 def _relative(comparison: Comparison) -> Table:
-    table = _table("model", "B / A", "95% interval", "verdict")
-    for one in comparison.changes:
-        missing = (MISSING, MISSING, MISSING)
-        table.add_row(escape(one.model), *(_cells(one.relative) if one.relative else missing))
-    return table
+    rows = tuple((one.model, *_cells(one.relative)) for one in comparison.changes)
+    return Table("relative to the models measured with it, B / A", (_MODEL, *_RATIO), rows)
 
 
 def _differences(comparison: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("", "A", "B"):
-        table.add_column(heading, overflow="fold")
-    for one in comparison.differences:
-        table.add_row(*map(escape, (one.what, one.a, one.b)))
-    return table
+    columns = tuple(Column(heading, words=True) for heading in ("", "A", "B"))
+    rows = tuple((one.what, one.a, one.b) for one in comparison.differences)
+    return Table("A and B differ in", columns, rows)
 
 
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for heading in headings:
-        text = heading in ("model", "verdict")
-        table.add_column(
-            heading,
-            justify="left" if text else "right",
-            no_wrap=not text,
-            overflow="fold" if text else "ellipsis",
-        )
-    return table
-
-
-def _cells(ratio: Ratio) -> tuple[str, str, str]:
-    interval = MISSING
-    if ratio.low is not None and ratio.high is not None:
-        interval = f"{ratio.low:.3f} to {ratio.high:.3f}"
-    colour = _COLOURS.get(ratio.outcome)
-    outcome = f"[{colour}]{ratio.outcome}[/]" if colour else ratio.outcome
-    return f"{ratio.value:.3f}", interval, outcome
+def _cells(ratio: Ratio | None) -> _Cells:
+    if ratio is None:
+        return (MISSING,) * len(_RATIO)
+    return value_of(ratio, 3), interval_of(ratio, 3), ratio.outcome
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
@@ -93,7 +65,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     if canary is None:
         yield "without a canary in both, nothing tells whether the machine itself became slower"
     else:
-        yield f"canary, a fixed computation: B / A {canary:.3f}"
+        yield f"canary, a fixed computation: B / A {decimal(canary, 3)}"
         if comparison.drifted:
             machine = "slower" if canary > 1 else "faster"
             yield (
@@ -105,6 +77,6 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     yield "beyond noise: the 95% interval, Welch's t over processes, lies on one side of 1"
     if any(one.relative for one in comparison.changes):
         yield (
-            "relative: within the same processes, so that a slower machine cancels, and by the "
-            "median change; what slows all models alike is not seen"
+            "relative: within the same processes, so that a slower machine cancels, and divided "
+            "by the median change; what slows all models alike is not seen"
         )

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from shufflenet_deploy.bench.results import Results, Timed
-
-MISSING = "-"
+from shufflenet_deploy.bench.wording import MISSING
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):

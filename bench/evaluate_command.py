@@ -76,7 +76,7 @@ def evaluate_artifacts(
     from shufflenet_deploy.bench.evaluate import Settings, evaluate
     from shufflenet_deploy.bench.evaluate_table import progress, show
     from shufflenet_deploy.bench.results import check_writable
-    from shufflenet_deploy.bench.table import stdout_console
+    from shufflenet_deploy.bench.terminal import stderr_console, stdout_console
     from shufflenet_deploy.runtime.classify import require_trained
     from shufflenet_deploy.runtime.datasets import open_dataset
     from shufflenet_deploy.runtime.files import staged
@@ -88,7 +88,7 @@ def evaluate_artifacts(
         require_trained(artifact)
     dataset = open_dataset(data, "test")
     candidates = [match(artifact, dataset.labels) for artifact in artifacts]
-    stderr = _stderr()
+    stderr = stderr_console()
     with progress(stderr) as report:
         found = evaluate(
             candidates,
@@ -115,20 +115,12 @@ def main() -> NoReturn:
 
 
 def _tell_unusable(unusable: tuple[Unusable, ...], stderr: Console) -> None:
+    from shufflenet_deploy.bench.terminal import tell
+
     for one in unusable[:_NAMED]:
-        _print(stderr, f"left out: {one.reason}")
+        tell(f"left out: {one.reason}", stderr)
     if len(unusable) > _NAMED:
-        _print(stderr, f"left out: {len(unusable) - _NAMED} more images that cannot be read")
-
-
-def _print(stderr: Console, line: str) -> None:
-    stderr.print(line, markup=False, soft_wrap=True)
-
-
-def _stderr() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)
+        tell(f"left out: {len(unusable) - _NAMED} more images that cannot be read", stderr)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from shufflenet_deploy.bench.evaluate import Report
 from shufflenet_deploy.bench.evaluation import Accuracy, Comparison, Evaluation, Share
+from shufflenet_deploy.bench.tables import Column, Table
+from shufflenet_deploy.bench.terminal import drawn, show_lines
+from shufflenet_deploy.bench.wording import MISSING, count, decimal, span
 
-MISSING = "-"
 _LINES = 4
 
 
@@ -23,53 +22,47 @@ def show(evaluation: Evaluation, console: Console) -> None:
     """Print `evaluation` on `console`."""
     shared, names = _names([one.path for one in evaluation.artifacts])
     left_out = f", {len(evaluation.unusable)} left out" if evaluation.unusable else ""
-    console.print(
-        f"{evaluation.data}: {evaluation.images} images{left_out}, {evaluation.classes} classes, "
-        f"batch {evaluation.batch}, threads {evaluation.threads}",
-        markup=False,
+    data = (
+        f"{evaluation.data}: {count(evaluation.images, 'image')}{left_out}, "
+        f"{evaluation.classes} classes, batch {evaluation.batch}, threads {evaluation.threads}"
     )
-    if shared:
-        console.print(shared, markup=False)
-    console.print("", _table(evaluation.artifacts, names), "")
-    for note in _notes(evaluation):
-        console.print(note, markup=False)
+    show_lines([data, shared] if shared else [data], console)
+    console.print("", drawn(_table(evaluation.artifacts, names)), "")
+    show_lines(_notes(evaluation), console)
 
 
 def _table(artifacts: Sequence[Accuracy], names: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("artifact", overflow="fold", vertical="bottom")
-    headings = ["top-1\n%"]
+    columns = [Column("artifact", words=True), Column("top-1 (%)", "top-1\n%")]
     if any(one.top5 for one in artifacts):
-        headings.append("top-5\n%")
+        columns.append(Column("top-5 (%)", "top-5\n%"))
     compared = len(artifacts) > 1
     if compared:
-        headings += ["agree\n%", "\np", "SQNR\ndB"]
-    for heading in (*headings, "images\nper s"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        columns += [Column("agree (%)", "agree\n%"), Column("p"), Column("SQNR (dB)", "SQNR\ndB")]
+    columns.append(Column("images per s", "images\nper s"))
+    rows = []
     for name, one in zip(names, artifacts, strict=True):
         cells = [_share(one.top1)]
         if one.top5:
             cells.append(_share(one.top5))
         if compared:
             cells += _comparison(one.against_first)
-        table.add_row(escape(name), *cells, f"{one.images_per_second:.0f}")
-    return table
+        rows.append((name, *cells, decimal(one.images_per_second, 0)))
+    return Table("accuracy", tuple(columns), tuple(rows))
 
 
 def _share(share: Share) -> str:
     """With its interval, at the precision that it has."""
-    low, high = (100 * end for end in (share.low, share.high))
-    return f"{100 * share.share:.1f} ({low:.1f}-{high:.1f})"
+    return f"{decimal(share.share, 1, 100)} ({span(100 * share.low, 100 * share.high, 1)})"
 
 
 def _comparison(comparison: Comparison | None) -> list[str]:
     if comparison is None:
         return [MISSING] * 3
-    p = comparison.mcnemar_p
+    p, sqnr = comparison.mcnemar_p, comparison.sqnr_db
     return [
-        f"{100 * comparison.agreement.share:.1f}",
-        f"{p:.3f}" if p >= 0.001 else "<0.001",
-        "exact" if comparison.sqnr_db is None else f"{comparison.sqnr_db:.1f}",
+        decimal(comparison.agreement.share, 1, 100),
+        decimal(p, 3) if p >= 0.001 else "<0.001",
+        "exact" if sqnr is None else decimal(sqnr, 1),
     ]
 
 
@@ -94,7 +87,7 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
     if len(evaluation.artifacts) > 1:
         yield "agree: same best class as the first artifact, right or wrong"
         yield "p: McNemar's exact test; below 0.05 the difference of top-1 is hardly chance"
-        yield "SQNR: the first's squared logits by the squared differences from them"
+        yield "SQNR: squared logits of the first / squared differences from them"
     yield "images per s: throughput of the engine in batches here, not a latency"
 
 

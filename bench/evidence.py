@@ -13,6 +13,7 @@ from statistics import median
 from typing import TypeVar
 
 from shufflenet_deploy.bench.results import Results, Timed
+from shufflenet_deploy.bench.wording import count
 from shufflenet_deploy.runtime.phone import THERMAL_STATUS
 from shufflenet_deploy.runtime.state import State, hottest_zone, other_load
 
@@ -259,6 +260,5 @@ def _used(results: Results, of_core: Mapping[int, _T]) -> dict[int, _T]:
     return {core: one for core, one in of_core.items() if core in pinned or not pinned}
 
 
-def _in_runs(count: int, results: Results) -> str:
-    runs = len(timed_runs(results))
-    return f"in {count} of {runs} run{'' if runs == 1 else 's'}"
+def _in_runs(slow: int, results: Results) -> str:
+    return f"in {slow} of {count(len(timed_runs(results)), 'run')}"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from shufflenet_deploy.bench.claims import Claim, Paper
 from shufflenet_deploy.bench.networks import Network
 from shufflenet_deploy.bench.results import Block, Model
+from shufflenet_deploy.bench.wording import count
 from shufflenet_deploy.runtime.artifact import Options
 
 LARGEST = 6
@@ -26,12 +27,12 @@ def plan(models: Sequence[Model], paper: Paper, threads: Sequence[int], named: i
     """
     return [
         Block(
-            id=f"{title}, {count} thread{'' if count == 1 else 's'}",
+            id=f"{title}, {count(number, 'thread')}",
             claim=claim,
             members=members,
-            threads=count,
+            threads=number,
         )
-        for count in threads
+        for number in threads
         for title, claim, members in _groups(models, paper, named)
     ]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from shufflenet_deploy.bench.tables import Column, Table
+from shufflenet_deploy.bench.terminal import drawn, show_lines, show_title
+from shufflenet_deploy.bench.wording import MISSING, count, decimal
 from shufflenet_deploy.runtime.profile import (
     OVERHEAD,
     Group,
@@ -19,65 +19,57 @@ from shufflenet_deploy.runtime.profile import (
     longest,
 )
 
-MISSING = "-"
 _LONGEST = 10
+_TIME = (Column("ms"), Column("share (%)", "share\n%"))
 
 
 def show(profile: Profile, console: Console) -> None:
     """Print on `console` where the time of `profile` goes."""
-    console.print(f"{_title(profile)}\n", style="bold", markup=False)
+    show_title(_title(profile), console)
     for table in (
         _groups("kind", by_kind(profile)),
         _groups("kernel", by_operator(profile)),
         _operators(longest(profile, _LONGEST)),
     ):
-        console.print(table, "")
-    for note in _notes(profile):
-        console.print(note, markup=False)
+        console.print(drawn(table), "")
+    show_lines(_notes(profile), console)
 
 
 def _title(profile: Profile) -> str:
-    threads = f"{profile.threads} thread{'' if profile.threads == 1 else 's'}"
+    threads, runs = count(profile.threads, "thread"), count(profile.runs, "run")
     name = profile.artifact.rpartition("/")[2]
-    return f"{name}, {profile.engine} {profile.engine_version}, {threads}, {profile.runs} runs"
+    return f"{name}, {profile.engine} {profile.engine_version}, {threads}, {runs}"
 
 
 def _groups(heading: str, groups: Sequence[Group]) -> Table:
-    table = _table(heading, "operators", "ms", "share\n%")
-    for group in groups:
-        operators = MISSING if group.name == OVERHEAD else str(group.operators)
-        table.add_row(escape(group.name), operators, _ms(group.own_ns), _percent(group.share))
-    return table
+    columns = (Column(heading, words=True), Column("operators"), *_TIME)
+    rows = tuple(
+        (
+            group.name,
+            MISSING if group.name == OVERHEAD else str(group.operators),
+            _ms(group.own_ns),
+            _percent(group.share),
+        )
+        for group in groups
+    )
+    return Table(f"time by {heading}", columns, rows)
 
 
 def _operators(operators: Sequence[ProfiledOperator]) -> Table:
-    table = _table("operator", "kind", "kernel", "ms", "share\n%")
-    for operator in operators:
-        table.add_row(
-            escape(operator.name),
-            operator.kind,
-            escape(operator.operator),
-            _ms(operator.own_ns),
-            _percent(operator.share),
-        )
-    return table
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(first, overflow="fold", vertical="bottom")
-    for heading in others:
-        words = heading in ("kind", "kernel")
-        table.add_column(heading, justify="left" if words else "right", overflow="fold")
-    return table
+    names = tuple(Column(heading, words=True) for heading in ("operator", "kind", "kernel"))
+    rows = tuple(
+        (one.name, one.kind, one.operator, _ms(one.own_ns), _percent(one.share))
+        for one in operators
+    )
+    return Table("longest operators", (*names, *_TIME), rows)
 
 
 def _ms(time_ns: float) -> str:
-    return f"{time_ns / 1e6:.3f}"
+    return decimal(time_ns, 3, 1e-6)
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f}"
+    return decimal(share, 1, 100)
 
 
 def _notes(profile: Profile) -> Iterator[str]:

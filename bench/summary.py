@@ -54,7 +54,7 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float | None
     minimum_ms: float | None
     mad_percent: float | None
-    """Median absolute deviation of all timed runs, by the median."""
+    """Median absolute deviation of all timed runs, in percent of their median."""
     outliers: int
     """Timed runs far off their process's median (`statistics.outliers`); none is dropped."""
     cold_ms: float | None
@@ -75,7 +75,7 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PairSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's time by another's, paired within rounds of one block."""
+    """Times of one model / another, paired within rounds of one block."""
 
     block: str
     numerator: int

@@ -8,6 +8,7 @@ from shufflenet_deploy.bench.claims import Claim, Paper
 from shufflenet_deploy.bench.estimates import claimed
 from shufflenet_deploy.bench.results import Block, Results
 from shufflenet_deploy.bench.summary import Estimate, Outcome, Setting, Verdict
+from shufflenet_deploy.bench.wording import band, span
 
 
 def judge(claim: Claim, measured: Estimate) -> tuple[Outcome, str]:
@@ -20,16 +21,16 @@ def judge(claim: Claim, measured: Estimate) -> tuple[Outcome, str]:
     if low is None or high is None:
         return "inconclusive", "one process gives no interval: measure at least two"
     top = math.inf if claim.high is None else claim.high
-    interval, band = f"{low:.2f} to {high:.2f}", _band(claim)
+    interval, holds = span(low, high, 2), band(claim.low, claim.high)
     if claim.low <= low and high <= top:
-        return "supported", f"the interval {interval} lies inside the band {band}"
+        return "supported", f"the interval {interval} lies inside the band {holds}"
     if low > top or high < claim.low:
         above = low > top
         side = "above" if above else "below"
         better = above == (claim.better == "higher")
         return (
             "exceeded" if better else "contradicted",
-            f"the interval {interval} lies wholly {side} the band {band}",
+            f"the interval {interval} lies wholly {side} the band {holds}",
         )
     crossed = [edge for edge in (claim.low, top) if low <= edge <= high]
     edge = min(crossed, key=lambda one: abs(math.log(measured.value / one)))
@@ -72,10 +73,6 @@ def _share(claim: Claim, measured: Estimate, theoretical: float) -> float:
     """Of the gain that multiply-adds promise: of a time that should be low, the other way round."""
     reached = measured.value / theoretical
     return reached if claim.better == "higher" else 1 / reached
-
-
-def _band(claim: Claim) -> str:
-    return f"above {claim.low:g}" if claim.high is None else f"{claim.low:g} to {claim.high:g}"
 
 
 def _remedy(measured: Estimate, edge: float) -> str:

@@ -26,6 +26,7 @@ from shufflenet_deploy.bench.evidence import (
 from shufflenet_deploy.bench.results import Model, Results
 from shufflenet_deploy.bench.steady import MOST, slow_share
 from shufflenet_deploy.bench.summary import PairSummary, Warning
+from shufflenet_deploy.bench.wording import count
 from shufflenet_deploy.runtime.warm_up import WINDOW
 
 ARM64 = ("aarch64", "arm64")
@@ -128,20 +129,20 @@ def _why_slow(model: Model) -> str | None:
 
 
 def _unstable(results: Results) -> str | None:
-    runs = timed_runs(results)
-    timed = Counter(model.member for run in runs for model in run.models)
+    processes = timed_runs(results)
+    timed = Counter(model.member for run in processes for model in run.models)
     # Of a slow model there are too few runs to tell; each of its bursts begins with as many again.
     unstable = Counter(
         model.member
-        for run in runs
+        for run in processes
         for model in run.models
         if not model.stable and len(model.warm_up_ns) >= 2 * WINDOW
     )
     return _first_of(
         [
             f"{results.models[member].name} was still becoming faster when its warm-up ended, "
-            f"in {count} of {timed[member]} runs"
-            for member, count in unstable.most_common()
+            f"in {runs} of {count(timed[member], 'run')}"
+            for member, runs in unstable.most_common()
         ]
     )
 
@@ -166,8 +167,8 @@ def _imprecise(wanted_percent: float, pairs: tuple[PairSummary, ...]) -> str | N
 def _first_of(found: list[str]) -> str | None:
     if not found:
         return None
-    more = len(found) - 1
-    return found[0] + (f"; and {more} more such model{'s' * (more > 1)}" if more else "")
+    others = found[1:]
+    return found[0] + (f"; and {count(len(others), 'more such model')}" if others else "")
 
 
 KINDS = {

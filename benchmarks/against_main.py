@@ -32,6 +32,7 @@ from shufflenet_deploy.bench.compare import parse_percent
 from shufflenet_deploy.bench.estimates import ratios
 from shufflenet_deploy.bench.results import Results, read
 from shufflenet_deploy.bench.summary import Estimate
+from shufflenet_deploy.bench.wording import interval_of, value_of
 from shufflenet_deploy.export.cost import TARGETS
 
 SCALES = (0.5, 1.0)
@@ -109,7 +110,7 @@ def _export(python: Path, scale: float, out: Path) -> None:
 
 
 def _measure(pairs: Sequence[Pair], processes: int, rounds: int, out: Path) -> dict[Pair, Estimate]:
-    """The change's time by main's, of each pair: within the rounds of one measurement."""
+    """Times change / main, of each pair: within the rounds of one measurement."""
     files = [str(path) for pair in pairs for path in (pair.main, pair.change)]
     command = [sys.executable, "-m", "shufflenet_deploy.bench", *files, "--device", "local"]
     command += ["--processes", str(processes), "--rounds", str(rounds), "--out", str(out)]
@@ -153,11 +154,10 @@ def _judge(
         else:
             limit = 1 + percent / 100
             slower += [pair.main.name] if ratio.low > limit else []
-            interval = f"{ratio.low:.3f} to {ratio.high:.3f}"
             verdict = "passes" if ratio.high <= limit else "passes, for all that is known"
             if ratio.low > limit:
                 verdict = f"slower by more than {percent:g}%"
-            table.add_row(pair.main.name, f"{ratio.value:.3f}", interval, verdict)
+            table.add_row(pair.main.name, value_of(ratio, 3), interval_of(ratio, 3), verdict)
     console = Console()
     if not console.is_terminal:
         console.width = 120  # a log has no width: keep one artifact on one line

@@ -167,7 +167,7 @@ def _counted(
 
 def markdown(counts: Counts) -> str:
     """The README's table: a row for each network, engine and precision."""
-    heads = [f"{cpu} | fast / plain | AlexNet's / it" for cpu in CPUS]
+    heads = [f"{cpu} | fast / plain | AlexNet / it" for cpu in CPUS]
     lines = [f"| network | engine | precision | {' | '.join(heads)} |"]
     lines.append("| --- | --- | --- |" + " ---: |" * 3 * len(CPUS))
     fast = [entry for entry in counts.entries if entry.options and entry.options.lowering == "fast"]

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shufflenet_deploy.bench.statistics import burst_medians, paired_ratio
+from shufflenet_deploy.bench.wording import decimal, span
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.cost import TARGETS
 from shufflenet_deploy.export.request import FORMATS, LOWERINGS, Request
@@ -69,8 +70,8 @@ def main() -> int:
             ratios = [_ratio(pair, options.rounds) for _ in range(options.processes)]
             if "int8 / fp32" not in pair.title:  # on some processors int8 gains nothing
                 worst = max(worst, median(ratios))
-            spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
-            table.add_row(f"{pair.scale}x", pair.title, f"{median(ratios):.3f}", spread)
+            spread = span(min(ratios), max(ratios), 3)
+            table.add_row(f"{pair.scale}x", pair.title, decimal(median(ratios), 3), spread)
     Console().print(table)
     return 1 if options.check and worst > 1 else 0
 
@@ -131,7 +132,7 @@ def _by_torch(ours: Artifact, folder: Path) -> Path:
 
 
 def _ratio(pair: Pair, rounds: int) -> float:
-    """Median over the rounds of one process, of our time by the other's."""
+    """Median over the rounds of one process, of the times ours / the other's."""
     spec = Spec(artifacts=(str(pair.ours), str(pair.other)), rounds=rounds)
     worker = subprocess.run(
         [sys.executable, "-m", "shufflenet_deploy.runtime"],

@@ -23,7 +23,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from shufflenet_deploy.bench.statistics import Interval, log_interval, paired_ratio
+from shufflenet_deploy.bench.statistics import log_interval, paired_ratio
+from shufflenet_deploy.bench.wording import interval_of, value_of
 from shufflenet_deploy.runtime.canary import canary, pulse
 from shufflenet_deploy.runtime.environment import read_environment
 from shufflenet_deploy.runtime.instruments import Instruments
@@ -66,15 +67,9 @@ def main() -> int:
     for artifact, values in logs.items():
         ratio = log_interval(values)
         worst = max(worst, ratio.value)
-        table.add_row(artifact.name, f"{ratio.value:.4f}", _ends(ratio), str(len(values)))
+        table.add_row(artifact.name, value_of(ratio, 4), interval_of(ratio, 4), str(len(values)))
     Console().print(table)
     return 1 if options.check and worst > MOST else 0
-
-
-def _ends(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
-        return "-"
-    return f"{interval.low:.4f} to {interval.high:.4f}"
 
 
 def _exported(folder: Path) -> list[Path]:
@@ -94,7 +89,7 @@ def _process(artifact: Path, number: int) -> float:
 
 
 def _ratio(path: Path, number: int) -> float:
-    """The median over the rounds of the worker's time by the bare loop's."""
+    """The median over the rounds of the times worker / bare loop."""
     clock = time.perf_counter_ns
     loaded = load(path, 1, clock, lambda: None)
     assert isinstance(loaded, Loaded)

@@ -34,7 +34,7 @@ class Cost:
     """fp32, int8; so all pairs here."""
     sqnr_db: float
     latency_ratio: float | None
-    """int8's time by fp32's on this machine; None where int8 was made for another one, whose
+    """Times of int8 / fp32 on this machine; None where int8 was made for another one, whose
     kernels this one does not have."""
     delegate_partitions: tuple[int | None, int | None]
     top1: tuple[float, float] | None

@@ -1,6 +1,6 @@
 """How many multiply-adds a second this processor can do: the roof under which latencies stand.
 
-A network's multiply-adds by its time, divided by this, is the share of the processor that it
+A network's multiply-adds per second, divided by this, are the share of the processor that it
 uses. The measure is numpy's single precision product of two square matrices of about the size of
 a second-level cache, by the best kernels that OpenBLAS has for the processor. It is a roof for
 fp32 only: int8 kernels do up to four times as many, and may well pass it.

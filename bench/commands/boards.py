@@ -39,28 +39,26 @@ def devices(
 
 
 def _show(boards: Sequence[Board], found: Mapping[str, Probed]) -> None:
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    from shufflenet_deploy.bench.tables import Column, Table
+    from shufflenet_deploy.bench.terminal import drawn, show_lines, stdout_console
+    from shufflenet_deploy.bench.wording import MISSING
 
-    from shufflenet_deploy.bench.table import MISSING, stdout_console
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("name", "what it is", "kind", "host", "cores", "GFLOP/s of a core"):
-        table.add_column(heading)
+    headings = ("name", "what it is", "kind", "host", "cores", "GFLOP/s of a core")
+    rows = []
     for board in boards:
         cores = ",".join(map(str, board.cores)) or ("fastest" if board.kind == "adb" else "any")
         peaks = " or ".join(f"{peak.gflops:g}" for peak in board.peaks) or MISSING
-        host = board.host or MISSING
-        table.add_row(*map(escape, (board.name, board.title, board.kind, host, cores, peaks)))
+        rows.append((board.name, board.title, board.kind, board.host or MISSING, cores, peaks))
+    columns = tuple(Column(heading, words=True) for heading in headings)
     console = stdout_console()
-    console.print(table)
+    console.print(drawn(Table("boards", columns, tuple(rows))))
     if not found:
         return
     console.print()
-    for name, one in found.items():
-        console.print(
-            f"{name}: {'' if one.answers else 'no answer: '}{one.says}",
-            markup=False,
-            soft_wrap=True,
-        )
+    show_lines(
+        (
+            f"{name}: {'' if one.answers else 'no answer: '}{one.says}"
+            for name, one in found.items()
+        ),
+        console,
+    )

@@ -80,7 +80,7 @@ def _times(
     from shufflenet_deploy.bench.compare import compare, failures
     from shufflenet_deploy.bench.compare_table import show
     from shufflenet_deploy.bench.results import read
-    from shufflenet_deploy.bench.table import stdout_console
+    from shufflenet_deploy.bench.terminal import stdout_console
 
     comparison = compare(read(before), read(after))
     if as_json:
@@ -95,7 +95,7 @@ def _counts(before: Path, after: Path, percent: float | None, as_json: bool) -> 
     from shufflenet_deploy.bench.compare_counts import compare_counts, count_failures
     from shufflenet_deploy.bench.counts import read
     from shufflenet_deploy.bench.counts_table import show_comparison
-    from shufflenet_deploy.bench.table import stdout_console
+    from shufflenet_deploy.bench.terminal import stdout_console
 
     comparison = compare_counts(read(before), read(after))
     if as_json:

@@ -90,7 +90,7 @@ def counts(
     from shufflenet_deploy.bench.counts_table import show
     from shufflenet_deploy.bench.emulation.processors import DEFAULT
     from shufflenet_deploy.bench.results import check_writable
-    from shufflenet_deploy.bench.table import stdout_console
+    from shufflenet_deploy.bench.terminal import stdout_console
 
     check_writable(out)
     choice = Choice(

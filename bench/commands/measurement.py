@@ -192,6 +192,7 @@ def run(
     from shufflenet_deploy.bench.devices import describe, open_device
     from shufflenet_deploy.bench.devices.reach import Reach
     from shufflenet_deploy.bench.results import Parameters, check_writable
+    from shufflenet_deploy.bench.terminal import stderr_console, tell
 
     out = out or Path("profile.json" if profile else "results.json")
     check_writable(out)
@@ -203,14 +204,14 @@ def run(
         folder=artifacts,
     )
     board = find_board(device)
-    stderr = _stderr()
+    stderr = stderr_console()
     reach = Reach(
         provision=way(provision),
         prepare=prepare,
         formats=choice.needed_formats(),
         cpu=cpu,
         caches=caches(kind),
-        tell=lambda line: _tell(stderr, line),
+        tell=lambda line: tell(line, stderr),
     )
     if native_runner and (board.kind not in ("ssh", "adb") or not native_runner.is_file()):
         what = "is no file" if board.kind in ("ssh", "adb") else "is for boards over SSH and adb"
@@ -256,8 +257,8 @@ def run(
         )
         raise BenchError(f"interrupted: {kept}")
     if results.ended == "minutes":
-        _tell(stderr, "--max-minutes is over before all was measured: --resume goes on")
-    _tell(stderr, f"raw samples: {out}")
+        tell("--max-minutes is over before all was measured: --resume goes on", stderr)
+    tell(f"raw samples: {out}", stderr)
     contradicted = [one.claim for one in summary.verdicts if one.outcome == "contradicted"]
     if check and contradicted:
         raise BenchError(f"--check: contradicted here: {', '.join(dict.fromkeys(contradicted))}")
@@ -266,15 +267,18 @@ def run(
 def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: bool) -> Summary:
     import msgspec
 
+    from shufflenet_deploy.bench.report.material import Material
+    from shufflenet_deploy.bench.report.to_terminal import show, show_budget
     from shufflenet_deploy.bench.summarise import summarise
-    from shufflenet_deploy.bench.table import show, show_budget, stdout_console
+    from shufflenet_deploy.bench.terminal import stdout_console
+    from shufflenet_deploy.bench.warnings import notes
 
     summary = summarise(results, paper)
     if as_json:
         document = {"results": results, "summary": summary}
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
     elif summary.models:
-        show(results, summary, paper, stdout_console())
+        show(Material(results, summary, paper, notes(results)), stdout_console())
         if budget_ms is not None:
             show_budget(summary, budget_ms, stdout_console())
     return summary
@@ -306,7 +310,7 @@ def _profile(
     from shufflenet_deploy.bench.profile_table import show
     from shufflenet_deploy.bench.profiling import encode, profiles
     from shufflenet_deploy.bench.progress import shown
-    from shufflenet_deploy.bench.table import stdout_console
+    from shufflenet_deploy.bench.terminal import stdout_console
     from shufflenet_deploy.runtime.files import staged
 
     with shown(stderr, load_paper()) as view:
@@ -319,13 +323,3 @@ def _profile(
         return
     for one in found:
         show(one, stdout_console())
-
-
-def _tell(stderr: Console, line: str) -> None:
-    stderr.print(line, markup=False, soft_wrap=True)
-
-
-def _stderr() -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False)

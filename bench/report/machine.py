@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from shufflenet_deploy.bench.report.material import Material
-from shufflenet_deploy.bench.report.tables import Table, facts_table
-from shufflenet_deploy.bench.report.wording import count, listed, number
+from shufflenet_deploy.bench.report.tables import facts_table
 from shufflenet_deploy.bench.results import Parameters
+from shufflenet_deploy.bench.tables import Table
+from shufflenet_deploy.bench.wording import LATENCY, count, gigabytes, listed, number
 
 _UNTOLD = "not told by the system"
 _Fact = tuple[str, str]
+
+
+def measured_on(material: Material) -> str:
+    """The machine in one line."""
+    target, machine = material.results.target, material.results.environment
+    cores = count(machine.cores, "core") if machine.cores else "unknown number of cores"
+    memory = machine.total_memory_bytes
+    return (
+        f"{target.board}: {machine.board or machine.processor or 'unknown processor'}, {cores}, "
+        f"{machine.architecture}, {gigabytes(memory) if memory else 'memory size missing'}"
+    )
 
 
 def fact_tables(material: Material) -> list[Table]:
@@ -37,7 +49,7 @@ def _environment(material: Material) -> Iterator[_Fact]:
     yield "architecture", environment.architecture
     yield "cores", _UNTOLD if environment.cores is None else str(environment.cores)
     yield "highest frequency", _by_core(environment.maximum_mhz, "MHz")
-    yield "memory", _UNTOLD if memory is None else f"{number(memory / 1e9)} GB"
+    yield "memory", _UNTOLD if memory is None else gigabytes(memory)
     yield "kernel", environment.kernel or _UNTOLD
     for threads, rate in sorted(material.results.peak_multiply_adds_per_second.items()):
         yield (
@@ -119,8 +131,8 @@ def protocol(material: Material) -> list[str]:
         "until its time no longer falls. Then they take turns in rounds, in shuffled order: a "
         f"burst of {parameters.untimed} untimed runs, which bring its weights back into the "
         f"caches, and {parameters.timed} timed ones.",
-        "A latency is the geometric mean over processes of the median of their timed runs. A ratio "
-        "is taken within each round, where both models saw the same machine, and its median in "
+        f"A latency is the {LATENCY} of timed runs. A ratio is "
+        "taken within each round, where both models saw the same machine, and its median in "
         "each process. Intervals are 95% t intervals over the processes' logarithms. Outliers are "
         "counted and never dropped.",
         "A fixed kernel, the canary, is timed at the start and the end of every process: where it "

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from shufflenet_deploy.bench.claims import Paper
 from shufflenet_deploy.bench.networks import Network
-from shufflenet_deploy.bench.report.wording import pixels
 from shufflenet_deploy.bench.results import Results
 from shufflenet_deploy.bench.summary import ModelSummary, Setting, Summary
+from shufflenet_deploy.bench.wording import pixels
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Material:
             "done": None,
             "no": "The measurement was cut off, or is still going on: these are its figures so "
             "far. Go on with --resume.",
-            "minutes": "The time of --minutes was over before every interval was as narrow as "
+            "minutes": "The time of --max-minutes was over before every interval was as narrow as "
             "wanted. Go on with --resume.",
             "interrupted": "The measurement was interrupted: these are its figures until then. "
             "Go on with --resume.",
@@ -63,11 +63,21 @@ class Material:
         return heading if self.results.target.latency else f"{heading} (emulated: no latency)"
 
     def groups(self) -> Iterator[tuple[Setting, list[int]]]:
-        """Settings and the indices of their models in the summary, small inputs first."""
+        """Settings and the indices of their models in the summary, in the order of `order`."""
         groups: dict[Setting, list[int]] = {}
         for index, model in enumerate(self.summary.models):
             groups.setdefault(model.setting, []).append(index)
-        yield from sorted(groups.items(), key=lambda group: _order(group[0]))
+        yield from sorted(groups.items(), key=lambda group: self.order(group[0]))
+
+    def order(self, setting: Setting) -> tuple[int, str, str, int, int]:
+        """To sort by: engines apart as they were measured, small inputs first.
+
+        What is alike but for threads or size stands together.
+        """
+        engines = list(dict.fromkeys(model.setting.engine for model in self.summary.models))
+        engine = engines.index(setting.engine) if setting.engine in engines else len(engines)
+        lowering, precision = setting.lowering or "", setting.precision or ""
+        return engine, precision, lowering, setting.threads, pixels(setting)
 
     def networks(self, models: Sequence[int]) -> list[str]:
         """Names of `models` of one setting: their network's, where that tells them apart."""
@@ -86,9 +96,3 @@ class Material:
         """The network's own name, or what the summary calls a file of another tool."""
         network = self.network(model)
         return network.label if network else model.label
-
-
-def _order(setting: Setting) -> tuple[str, str, str, int, int]:
-    """Engines apart, and what is alike but for threads or size together."""
-    lowering, precision = setting.lowering or "", setting.precision or ""
-    return setting.engine, precision, lowering, setting.threads, pixels(setting)

@@ -1,161 +1,217 @@
-"""The report's tables as plain data, which each kind of report draws in its own way."""
+"""The tables of a measurement: models and ratios of each setting, and the variants' errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from statistics import median
 
+from shufflenet_deploy.bench.native import typical_ms
+from shufflenet_deploy.bench.report.columns import figures
 from shufflenet_deploy.bench.report.material import Material
-from shufflenet_deploy.bench.report.wording import (
-    MISSING,
-    how,
+from shufflenet_deploy.bench.summary import ModelSummary, PairSummary, Setting
+from shufflenet_deploy.bench.tables import Column, Table
+from shufflenet_deploy.bench.wording import (
+    decimal,
     interval_of,
-    number,
-    share,
-    size,
+    milliseconds,
     value_of,
+    where,
 )
-from shufflenet_deploy.bench.summary import ModelSummary
+
+_NATIVE = "LiteRT's benchmark_model, another harness: in no ratio and no claim"
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of cells; the first of each row is its name."""
+class SettingTables:
+    """What was measured in one setting."""
 
-    caption: str
-    headings: tuple[str, ...]
-    """With the units."""
-    rows: tuple[tuple[str, ...], ...]
-    words: int = 1
-    """How many columns, from the first, hold words and not numbers."""
-
-
-_Cell = Callable[[ModelSummary], str]
+    models: Table
+    native: Table | None
+    """Of another harness, where the user asked it."""
+    pairs: Table | None
+    """The models' ratios, where any were measured in the same processes."""
 
 
-def _mega(value: float | None) -> str:
-    return number(None if value is None else value / 1e6)
-
-
-def _counted(one: ModelSummary, name: str) -> str:
-    return _mega(getattr(one.counted, name, None))
-
-
-def _cached(one: ModelSummary, name: str) -> str:
-    return _mega(getattr(one.counted.cache if one.counted else None, name, None))
-
-
-_FIGURES: tuple[tuple[str, _Cell], ...] = (
-    ("latency (ms)", lambda one: value_of(one.latency_ms)),
-    ("95% interval (ms)", lambda one: interval_of(one.latency_ms)),
-    ("M instructions, emulated", lambda one: _counted(one, "instructions")),
-    ("M data accesses, emulated", lambda one: _cached(one, "accesses")),
-    ("M L1 misses, emulated", lambda one: _cached(one, "l1_misses")),
-    ("M L2 misses, emulated", lambda one: _cached(one, "l2_misses")),
-    ("p90 (ms)", lambda one: number(one.p90_ms)),
-    ("p99 (ms)", lambda one: number(one.p99_ms)),
-    ("min (ms)", lambda one: number(one.minimum_ms)),
-    ("MAD (%)", lambda one: number(one.mad_percent, 2)),
-    ("outliers", lambda one: f"{one.outliers} of {one.samples}" if one.samples else MISSING),
-    ("cold (ms)", lambda one: number(one.cold_ms)),
-    ("load (ms)", lambda one: number(one.load_ms)),
-    ("first run (ms)", lambda one: number(one.first_run_ms)),
-    ("peak memory (MB)", lambda one: _mega(one.peak_memory_bytes)),
-    ("M multiply-adds", lambda one: _mega(one.multiply_adds)),
-    (
-        "G multiply-adds per s",
-        lambda one: number((one.multiply_adds_per_second or 0) / 1e9 or None),
-    ),
-    ("share of peak", lambda one: share(one.share_of_peak)),
-    ("benchmark_model, another harness (ms)", lambda one: number(one.native_ms)),
-)
-
-COLUMNS_EXPLAINED = (
-    ("latency", "geometric mean over processes of the median of their timed runs"),
-    ("p90, p99", "of all timed runs: one in ten, one in a hundred takes longer"),
-    ("MAD", "median absolute deviation of all timed runs, by their median"),
-    ("outliers", "timed runs far off their process's median; counted, never dropped"),
-    ("cold", "median of the runs straight after another model"),
-    ("load, first run, peak memory", "in a process with no other model"),
-    (
-        "benchmark_model",
-        "LiteRT's own harness, where it was asked: median of five processes, in no ratio or claim",
-    ),
-    ("share of peak", "of the rate of a small kernel that was measured on the same device"),
-)
-
-
-def models_tables(material: Material) -> Iterator[Table]:
-    """A table for each engine, precision and number of threads, small inputs first.
-
-    What is known of no model has no column.
-    """
-    summary = material.summary
-    figures = [
-        (heading, cell)
-        for heading, cell in _FIGURES
-        if any(cell(model) != MISSING for model in summary.models)
-    ]
-    for title, groups in groupby(material.groups(), key=lambda group: how(group[0])):
-        rows = [
-            (name, size(setting), *(cell(summary.models[index]) for _, cell in figures))
-            for setting, models in groups
-            for index, name in zip(models, material.networks(models), strict=True)
-        ]
-        headings = ("model", "input", *(heading for heading, _ in figures))
-        yield Table(material.marked(title), headings, tuple(rows), words=2)
-
-
-def skipped(material: Material) -> list[str]:
-    """What was not measured, and why."""
-    return [
-        f"{model.name} was not measured: {model.skipped}"
-        for model in material.results.models
-        if model.skipped
-    ]
-
-
-def pairs_table(material: Material) -> Table:
-    """Ratios of models that took turns in the same processes."""
-    models = material.summary.models
-    rows = tuple(
-        (
-            models[pair.numerator].label,
-            models[pair.denominator].label,
-            pair.block,
-            value_of(pair.ratio),
-            interval_of(pair.ratio),
-            str(pair.ratio.processes),
-            str(pair.ratio.rounds),
+def settings_tables(material: Material) -> Iterator[SettingTables]:
+    """The tables of each setting, in the order of `Material.groups`."""
+    pairs = _pairs_by_setting(material)
+    for setting, models in material.groups():
+        title = where(setting)
+        yield SettingTables(
+            models=_models_table(material, title, models),
+            native=_native_table(material, title, models),
+            pairs=_pairs_table(
+                material,
+                f"Ratios of times, within rounds: {title}",
+                "ratios of these times, within rounds",
+                pairs[setting],
+            )
+            if setting in pairs
+            else None,
         )
-        for pair in material.summary.pairs
+
+
+def mixed_pairs_table(material: Material) -> Table | None:
+    """Ratios of models that are not of one setting, such as of two engines."""
+    pairs = _pairs_by_setting(material).get(None)
+    if not pairs:
+        return None
+    return _pairs_table(
+        material,
+        "Ratios of times, within rounds: across settings",
+        "ratios of times, within rounds",
+        pairs,
     )
-    headings = ("time of", "by that of", "block", "ratio", "95% interval", "processes", "rounds")
-    return Table(material.marked("Ratios of paired times"), headings, rows, words=3)
 
 
 def front_table(material: Material) -> Table:
     """The variants with a published error, the most accurate first."""
     models = material.summary.models
-    rows = tuple(
-        (
-            material.network_label(models[point.model]),
-            how(models[point.model].setting),
-            point.source,
-            "yes" if point.on_front else "no",
-            f"{point.top1_error_percent:.1f}",
-            value_of(models[point.model].latency_ms),
-        )
-        for point in sorted(
-            (one for one in material.summary.front if models[one.model].latency_ms),
-            key=lambda point: (how(models[point.model].setting), point.top1_error_percent),
+    points = [point for point in material.summary.front if models[point.model].latency_ms]
+    points.sort(
+        key=lambda one: (
+            material.order(models[one.model].setting),
+            one.top1_error_percent,
         )
     )
-    headings = ("model", "engine", "error from", "on the front", "top-1 error (%)", "latency (ms)")
-    return Table(material.marked("Variants by published error"), headings, rows, words=4)
+    rows = tuple(
+        (
+            models[point.model].label,
+            where(models[point.model].setting),
+            point.source,
+            "yes" if point.on_front else "no",
+            decimal(point.top1_error_percent, 1),
+            _latency(models[point.model]),
+        )
+        for point in points
+    )
+    columns = (
+        Column("model", words=True),
+        Column("setting", words=True),
+        Column("error from", words=True),
+        Column("on the front", words=True),
+        Column("top-1 error (%)"),
+        Column("latency (ms)"),
+    )
+    return Table(material.marked("Variants by published error"), columns, rows)
 
 
 def facts_table(caption: str, facts: Sequence[tuple[str, str]]) -> Table:
     """Names and what they are."""
-    return Table(caption, ("", ""), tuple(facts), words=2)
+    return Table(caption, (Column("", words=True), Column("", words=True)), tuple(facts))
+
+
+def _models_table(material: Material, title: str, models: Sequence[int]) -> Table:
+    shown = figures(material)
+    rows = tuple(
+        (one.label, *(figure.cell(one) for figure in shown))
+        for one in (material.summary.models[index] for index in models)
+    )
+    columns = (Column("model", words=True), *(figure.column for figure in shown))
+    brief = None if material.results.target.latency else f"{title}; emulated: no latency"
+    return Table(material.marked(title), columns, rows, brief)
+
+
+def _native_table(material: Material, title: str, models: Sequence[int]) -> Table | None:
+    rows = []
+    for one in (material.summary.models[index] for index in models):
+        runs = [
+            run
+            for run in material.results.native
+            if (run.member, run.threads) == (one.model, one.setting.threads)
+        ]
+        if runs:
+            rows.append(
+                (
+                    one.label,
+                    milliseconds(typical_ms(runs)),
+                    milliseconds(min(run.minimum_ms for run in runs)),
+                    milliseconds(median(run.first_ms for run in runs)),
+                    decimal(median(run.init_ms for run in runs), 1, digits=2),
+                    str(len(runs)),
+                )
+            )
+    columns = (
+        Column("model", words=True),
+        Column("median or mean (ms)", "median or\nmean ms"),
+        Column("min (ms)", "min\nms"),
+        Column("first (ms)", "first\nms"),
+        Column("init (ms)", "init\nms"),
+        Column("processes"),
+    )
+    return Table(f"{_NATIVE}: {title}", columns, tuple(rows), _NATIVE) if rows else None
+
+
+def _pairs_by_setting(material: Material) -> dict[Setting | None, list[PairSummary]]:
+    """By the setting that both models have; None: they have two."""
+    pairs: dict[Setting | None, list[PairSummary]] = {}
+    for pair in material.summary.pairs:
+        above, below = _both(material, pair)
+        key = above.setting if above.setting == below.setting else None
+        pairs.setdefault(key, []).append(pair)
+    return pairs
+
+
+def _pairs_table(
+    material: Material, caption: str, brief: str, pairs: Sequence[PairSummary]
+) -> Table:
+    rows = tuple(
+        (
+            " / ".join(names_of(*_both(material, pair))),
+            value_of(pair.ratio, 3),
+            interval_of(pair.ratio, 3),
+            decimal(_published(material, pair), 2),
+            str(pair.ratio.processes),
+            str(pair.ratio.rounds),
+        )
+        for pair in pairs
+    )
+    columns = (
+        Column("model / model", words=True),
+        Column("ratio"),
+        Column("95% interval"),
+        Column("paper"),
+        Column("processes", wide_only=True),
+        Column("rounds", wide_only=True),
+    )
+    return Table(material.marked(caption), columns, rows, brief)
+
+
+def names_of(above: ModelSummary, below: ModelSummary) -> tuple[str, str]:
+    """Names that tell the models of a pair apart.
+
+    Labels do where all that differs is in them: not so for engine and format.
+    """
+    both = above, below
+    if above.setting.engine != below.setting.engine:
+        return _marked(both, [one.setting.engine or one.setting.format for one in both])
+    if above.setting.format != below.setting.format:
+        return _marked(both, [one.setting.format for one in both])
+    return above.label, below.label
+
+
+def _marked(both: tuple[ModelSummary, ModelSummary], marks: Sequence[str]) -> tuple[str, str]:
+    above, below = (f"{one.label} ({mark})" for one, mark in zip(both, marks, strict=True))
+    return above, below
+
+
+def _both(material: Material, pair: PairSummary) -> tuple[ModelSummary, ModelSummary]:
+    models = material.summary.models
+    return models[pair.numerator], models[pair.denominator]
+
+
+def _published(material: Material, pair: PairSummary) -> float | None:
+    """The same ratio in the paper's table."""
+    points = []
+    for one in _both(material, pair):
+        network, size = material.network(one), one.setting.input_size
+        point = material.paper.table.point(network, size) if network and size else None
+        if point is None:
+            return None
+        points.append(point)
+    return points[0][1] / points[1][1]
+
+
+def _latency(model: ModelSummary) -> str:
+    return milliseconds(model.latency_ms.value if model.latency_ms else None)

@@ -7,9 +7,11 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shufflenet_deploy.bench.report.columns import COLD, MAD, OUTLIERS
 from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.results import Model
 from shufflenet_deploy.bench.summary import ModelSummary
+from shufflenet_deploy.bench.wording import LATENCY
 
 Value = str | int | float | None
 """None is an empty cell: not measured, or not known."""
@@ -69,11 +71,7 @@ COLUMNS = (
     Column("lowering", "fast or plain", lambda r, m, s: s.setting.lowering),
     Column("engine", "with its version", lambda r, m, s: s.setting.engine or None),
     Column("threads", "of the engine", lambda r, m, s: s.setting.threads),
-    Column(
-        "latency_ms",
-        "geometric mean over processes of the median of their timed runs",
-        _latency("value"),
-    ),
+    Column("latency_ms", LATENCY, _latency("value")),
     Column(
         "latency_low_ms",
         "lower end of its 95% interval",
@@ -88,15 +86,15 @@ COLUMNS = (
     Column("minimum_ms", "the fastest run", lambda r, m, s: s.minimum_ms),
     Column(
         "mad_percent",
-        "median absolute deviation of all timed runs, in percent of their median",
+        MAD,
         lambda r, m, s: s.mad_percent,
     ),
     Column(
         "outliers",
-        "timed runs far off their process's median; none is dropped",
+        OUTLIERS,
         lambda r, m, s: s.outliers,
     ),
-    Column("cold_ms", "median of the runs straight after another model", lambda r, m, s: s.cold_ms),
+    Column("cold_ms", COLD, lambda r, m, s: s.cold_ms),
     Column("load_ms", "from the file to a session, in its own process", lambda r, m, s: s.load_ms),
     Column("first_run_ms", "the first inference after loading", lambda r, m, s: s.first_run_ms),
     Column(
@@ -110,7 +108,7 @@ COLUMNS = (
     ),
     Column(
         "share_of_peak",
-        "multiply_adds_per_second by the device's measured peak, 0 to 1",
+        "multiply_adds_per_second / the device's measured peak, 0 to 1",
         lambda r, m, s: s.share_of_peak,
     ),
     Column(

@@ -9,7 +9,7 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
-from shufflenet_deploy.bench.report.machine import fact_tables, protocol
+from shufflenet_deploy.bench.report.document import document
 from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.plots import Plot
 from shufflenet_deploy.bench.report.plots.alexnet import alexnet
@@ -17,15 +17,8 @@ from shufflenet_deploy.bench.report.plots.course import course
 from shufflenet_deploy.bench.report.plots.distributions import distributions
 from shufflenet_deploy.bench.report.plots.front import front
 from shufflenet_deploy.bench.report.plots.scaling import scaling
-from shufflenet_deploy.bench.report.tables import (
-    COLUMNS_EXPLAINED,
-    front_table,
-    models_tables,
-    pairs_table,
-    skipped,
-)
-from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS, claims_verdicts, tally
-from shufflenet_deploy.bench.report.wording import sentence
+from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS
+from shufflenet_deploy.bench.wording import count, sentence
 
 
 def to_html(material: Material) -> str:
@@ -33,19 +26,10 @@ def to_html(material: Material) -> str:
     text = _template().render(
         material=material,
         style=Markup(_read("style.css")),
-        tally=tally(material),
+        parts=document(material),
         symbols=SYMBOLS,
         meanings=MEANINGS,
-        claims=list(claims_verdicts(material)),
-        warnings=material.summary.warnings,
         plots=list(_plots(material)),
-        front_table=front_table(material),
-        models_tables=list(models_tables(material)),
-        columns_explained=COLUMNS_EXPLAINED,
-        skipped=skipped(material),
-        pairs_table=pairs_table(material),
-        fact_tables=fact_tables(material),
-        protocol=protocol(material),
     )
     return text.strip() + "\n"
 
@@ -61,6 +45,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters["svg"] = Markup  # drawn here: what it quotes, matplotlib has escaped
     environment.filters["sentence"] = sentence
+    environment.filters["count"] = count
     return environment.get_template("template.html")
 
 

@@ -5,24 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from shufflenet_deploy.bench.report.machine import fact_tables, protocol
+from shufflenet_deploy.bench.report.document import Document, document
 from shufflenet_deploy.bench.report.material import Material
-from shufflenet_deploy.bench.report.tables import (
-    COLUMNS_EXPLAINED,
-    Table,
-    front_table,
-    models_tables,
-    pairs_table,
-    skipped,
-)
-from shufflenet_deploy.bench.report.verdicts import (
-    MEANINGS,
-    SYMBOLS,
-    ClaimVerdicts,
-    claims_verdicts,
-    tally,
-)
-from shufflenet_deploy.bench.report.wording import sentence
+from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS, ClaimVerdicts
+from shufflenet_deploy.bench.tables import Column, Table
+from shufflenet_deploy.bench.wording import MISSING, sentence
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$])")
 _AT_THE_START = re.compile(r"^(\d*)(#|=|[+-](?!\d)|[.)](?=\s|$))")
@@ -31,7 +18,7 @@ _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 def to_markdown(material: Material) -> str:
     """The whole text."""
-    return "\n".join(_lines(material))
+    return "\n".join(_lines(document(material)))
 
 
 def escaped(text: str) -> str:
@@ -40,90 +27,98 @@ def escaped(text: str) -> str:
     return _AT_THE_START.sub(r"\1\\\2", line)
 
 
-def _lines(material: Material) -> Iterator[str]:
-    yield from (f"# {escaped(material.title)}", "", f"Measured {material.date}.", "")
-    if material.unfinished:
-        yield from (f"**{material.unfinished}**", "")
+def _lines(parts: Document) -> Iterator[str]:
+    yield from (f"# {escaped(parts.title)}", "", f"Measured {parts.date}.", "")
+    if parts.unfinished:
+        yield from (f"**{parts.unfinished}**", "")
     yield from ("## Verdicts", "")
-    yield from _verdicts(material)
+    yield from _verdicts(parts)
     yield from ("## Warnings", "")
-    yield from _warnings(material)
+    yield from _warnings(parts)
     yield from ("## Models", "")
-    for table in models_tables(material):
+    for table in parts.models:
         yield from _table(table)
-    yield from _items(skipped(material))
-    yield from _items([f"{name}: {meaning}" for name, meaning in COLUMNS_EXPLAINED])
-    if (front := front_table(material)).rows:
+    yield from _items(parts.not_measured)
+    yield from _items([f"{one.name}: {one.meaning}" for one in parts.explained])
+    if parts.front.rows:
         yield from ("## Accuracy against time", "")
-        yield from _table(front)
-    if material.summary.pairs:
+        yield from _table(parts.front)
+    if parts.pairs:
         yield from ("## Pairs", "")
-        yield from _table(pairs_table(material))
+        for table in parts.pairs:
+            yield from _table(table)
     yield from ("## What was measured on", "")
-    for table in fact_tables(material):
+    for table in parts.facts:
         yield from _table(table)
     yield from ("## How it was measured", "")
-    for paragraph in protocol(material):
+    for paragraph in parts.protocol:
         yield from (paragraph, "")
-    if material.notes:
+    if parts.notes:
         yield from ("## Notes", "")
-        yield from _items(material.notes)
+        yield from _items(parts.notes)
 
 
-def _verdicts(material: Material) -> Iterator[str]:
-    claims = list(claims_verdicts(material))
-    if not claims:
+def _verdicts(parts: Document) -> Iterator[str]:
+    if not parts.claims:
         yield from (
             "No claim of the paper could be judged: the models that it needs are not here.",
             "",
         )
         return
-    counts = ", ".join(
-        f"{SYMBOLS[outcome]} {count} {outcome}" for outcome, count in tally(material)
-    )
+    counts = ", ".join(f"{SYMBOLS[outcome]} {count} {outcome}" for outcome, count in parts.tally)
     yield from (f"{counts}.", "")
-    for claim in claims:
-        yield from _claim(claim, material)
+    for claim in parts.claims:
+        yield from _claim(claim)
     meanings = "; ".join(f"{outcome}: {meaning}" for outcome, meaning in MEANINGS.items())
     yield from (f"{meanings.capitalize()}.", "")
 
 
-def _claim(claim: ClaimVerdicts, material: Material) -> Iterator[str]:
+def _claim(claim: ClaimVerdicts) -> Iterator[str]:
     yield from (f"### {escaped(sentence(claim.title))}", "")
     yield from (f"> {escaped(sentence(claim.statement))}. ({escaped(claim.place)})", "")
-    yield from _table(claim.table(material), caption=False)
+    yield from _table(claim.table, caption=False)
     if claim.reason:
         yield from (f"Inconclusive: {escaped(claim.reason)}", "")
     yield from _items(
-        [f"{row.size}, {row.how}, {row.outcome}: {row.reason}" for row in claim.rows if row.reason]
+        [
+            f"{' '.join(row.setting)}, {row.outcome}: {row.reason}"
+            for row in claim.rows
+            if row.reason
+        ]
     )
 
 
-def _warnings(material: Material) -> Iterator[str]:
-    if not material.summary.warnings:
+def _warnings(parts: Document) -> Iterator[str]:
+    if not parts.warnings:
         yield from ("None.", "")
-    for warning in material.summary.warnings:
+    for warning in parts.warnings:
         yield f"- **{escaped(warning.code)}**: {escaped(warning.evidence)}. "
         yield f"  Remedy: {escaped(warning.remedy)}"
-    if material.summary.warnings:
+    if parts.warnings:
         yield ""
 
 
 def _table(table: Table, caption: bool = True) -> Iterator[str]:
     if caption:
         yield from (f"### {escaped(table.caption)}", "")
-    yield _row(table.headings)
+    yield _row([escaped(column.heading) for column in table.columns])
     # The outermost bars keep an empty heading a column.
-    yield _row(
-        ["---" if place < table.words else "--:" for place in range(len(table.headings))], raw=True
-    )
+    yield _row(["---" if column.words else "--:" for column in table.columns])
     for row in table.rows:
-        yield _row(row)
+        yield _row([_cell(*each) for each in zip(table.columns, row, strict=True)])
     yield ""
 
 
-def _row(cells: Sequence[str], raw: bool = False) -> str:
-    return f"| {' | '.join(cell if raw else escaped(cell) for cell in cells)} |"
+def _cell(column: Column, text: str) -> str:
+    """An outcome has its symbol too, which is seen before it is read."""
+    symbol = next((SYMBOLS[one] for one in SYMBOLS if column.outcome and one == text), None)
+    if text == MISSING:
+        return text  # in a cell it begins no list
+    return escaped(f"{symbol} {text}" if symbol else text)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _items(items: Sequence[str]) -> Iterator[str]:

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 
 from shufflenet_deploy.bench.claims import PAPER, Claim
 from shufflenet_deploy.bench.report.material import Material
-from shufflenet_deploy.bench.report.tables import Table
-from shufflenet_deploy.bench.report.wording import (
-    MISSING,
+from shufflenet_deploy.bench.summary import Outcome, Verdict
+from shufflenet_deploy.bench.tables import Column, Table
+from shufflenet_deploy.bench.wording import (
     band,
-    how,
+    briefly_where,
+    decimal,
     interval_of,
-    number,
-    pixels,
+    setting_words,
     share,
     size,
     value_of,
 )
-from shufflenet_deploy.bench.summary import Outcome, Verdict
 
 SYMBOLS: dict[Outcome, str] = {
     "supported": "✓",
@@ -35,17 +34,6 @@ MEANINGS: dict[Outcome, str] = {
     "contradicted": "wholly on the worse side of it",
     "inconclusive": "it crosses an edge of the band, or there is none",
 }
-HEADINGS = (
-    "verdict",
-    "input",
-    "engine",
-    "measured",
-    "95% interval",
-    "band",
-    "paper's own table",
-    "in theory",
-    "share of theory",
-)
 _MARGIN = 0.08
 """Free space at each end of a gauge, by its width."""
 
@@ -66,10 +54,12 @@ class Row:
 
     outcome: Outcome
     symbol: str
+    setting: tuple[str, ...]
+    """In words."""
     size: str
-    how: str
+    """The one of these words by which the rows of a claim differ."""
     measured: str
-    interval: str | None
+    interval: str
     band: str
     paper_table: str
     theoretical: str
@@ -91,24 +81,10 @@ class ClaimVerdicts:
     rows: tuple[Row, ...]
     reason: str | None
     """Why all are inconclusive, where it is the same reason."""
-
-    def table(self, material: Material) -> Table:
-        """As a plain table."""
-        rows = tuple(
-            (
-                f"{row.symbol} {row.outcome}",
-                row.size,
-                row.how,
-                row.measured,
-                row.interval or MISSING,
-                row.band,
-                row.paper_table,
-                row.theoretical,
-                row.share,
-            )
-            for row in self.rows
-        )
-        return Table(material.marked(self.title), HEADINGS, rows, words=3)
+    table: Table
+    """The rows as plain cells."""
+    unsettled: tuple[str, ...]
+    """What would settle each inconclusive one, in a line that can be read alone."""
 
 
 def claims_verdicts(material: Material) -> Iterator[ClaimVerdicts]:
@@ -116,7 +92,8 @@ def claims_verdicts(material: Material) -> Iterator[ClaimVerdicts]:
     for claim in material.paper.claims:
         verdicts = [one for one in material.summary.verdicts if one.claim == claim.id]
         if verdicts:
-            yield _claim(claim, sorted(verdicts, key=_order))
+            verdicts.sort(key=lambda one: material.order(one.setting))
+            yield _claim(material, claim, verdicts)
 
 
 def tally(material: Material) -> list[tuple[Outcome, int]]:
@@ -125,11 +102,7 @@ def tally(material: Material) -> list[tuple[Outcome, int]]:
     return [(outcome, outcomes.count(outcome)) for outcome in SYMBOLS if outcome in outcomes]
 
 
-def _order(verdict: Verdict) -> tuple[str, int]:
-    return how(verdict.setting), pixels(verdict.setting)
-
-
-def _claim(claim: Claim, verdicts: Sequence[Verdict]) -> ClaimVerdicts:
+def _claim(material: Material, claim: Claim, verdicts: Sequence[Verdict]) -> ClaimVerdicts:
     reasons = {one.reason for one in verdicts}
     shared = (
         verdicts[0].reason
@@ -137,15 +110,51 @@ def _claim(claim: Claim, verdicts: Sequence[Verdict]) -> ClaimVerdicts:
         else None
     )
     ends = _scale(verdicts)
+    rows = tuple(_row(one, ends, shared) for one in verdicts)
     return ClaimVerdicts(
         id=claim.id,
         title=claim.title,
         statement=claim.statement,
         place=f"{PAPER}, {claim.place}",
         says=claim.says,
-        rows=tuple(_row(one, ends, shared) for one in verdicts),
+        rows=rows,
         reason=shared,
+        table=_table(material, claim, rows),
+        unsettled=tuple(
+            f"{claim.title}, {briefly_where(one.setting)}: {one.reason}"
+            for one in verdicts
+            if one.outcome == "inconclusive"
+        ),
     )
+
+
+def _table(material: Material, claim: Claim, rows: Sequence[Row]) -> Table:
+    columns = (
+        Column("setting", words=True),
+        Column("measured"),
+        Column("95% interval"),
+        Column("band", wide_only=True),
+        Column(f"paper's {material.paper.table.place}", f"paper's\n{material.paper.table.place}"),
+        Column("in theory", "in\ntheory"),
+        Column("share of theory", wide_only=True),
+        Column("verdict", outcome=True),
+    )
+    cells = tuple(
+        (
+            " ".join(row.setting),
+            row.measured,
+            row.interval,
+            row.band,
+            row.paper_table,
+            row.theoretical,
+            row.share,
+            row.outcome,
+        )
+        for row in rows
+    )
+    holds = f"{claim.title}: the paper says {claim.says}, which holds for "
+    brief = holds + band(claim.low, claim.high)
+    return Table(material.marked(claim.title), columns, cells, brief)
 
 
 def _row(verdict: Verdict, ends: tuple[float, float], shared: str | None) -> Row:
@@ -153,13 +162,13 @@ def _row(verdict: Verdict, ends: tuple[float, float], shared: str | None) -> Row
     return Row(
         outcome=verdict.outcome,
         symbol=SYMBOLS[verdict.outcome],
+        setting=setting_words(verdict.setting),
         size=size(verdict.setting),
-        how=how(verdict.setting),
         measured=value_of(verdict.measured),
-        interval=interval_of(verdict.measured) if verdict.measured else None,
+        interval=interval_of(verdict.measured),
         band=band(verdict.low, verdict.high),
-        paper_table=number(verdict.paper_table),
-        theoretical=number(verdict.theoretical),
+        paper_table=decimal(verdict.paper_table, 2),
+        theoretical=decimal(verdict.theoretical, 2),
         share=share(verdict.share),
         reason=verdict.reason if tells_why else None,
         gauge=_gauge(verdict, ends),

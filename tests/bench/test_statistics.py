@@ -201,7 +201,7 @@ def test_the_bootstrap_refuses_too_few_values() -> None:
 
 
 def ratio(times: Sequence[float]) -> float:
-    """The first model's time by the second's."""
+    """Times of the first model / the second."""
     first, second = times
     return first / second
 

@@ -65,7 +65,7 @@ def test_an_open_band_has_nothing_above_it(low: float, interval: Estimate) -> No
 def test_the_reciprocal_is_judged_alike(
     one: float, other: float, better: Literal["higher", "lower"], interval: Estimate
 ) -> None:
-    # A's time by B's or B's by A's: the same claim, told from the other end.
+    # A / B or B / A: the same claim, told from the other end.
     low, high = min(one, other), max(one, other)
     assume(low < high)
     assume(interval.low and interval.high)

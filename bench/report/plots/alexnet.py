@@ -1,4 +1,4 @@
-"""AlexNet's time by that of each other network, beside what the paper's table gives."""
+"""Ratios AlexNet / each other network, beside what the paper's table gives."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from shufflenet_deploy.bench.networks import Network
 from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, name_rows
-from shufflenet_deploy.bench.report.wording import listed, number, where
 from shufflenet_deploy.bench.summary import Estimate, Setting
+from shufflenet_deploy.bench.wording import listed, number, where
 
 _ALEXNET = Network(name="alexnet")
 _ID = "alexnet"
@@ -38,7 +38,7 @@ def alexnet(material: Material) -> Plot:
     return Plot(
         id=_ID,
         title=material.marked("How many times faster than AlexNet"),
-        reading="AlexNet's time by each network's. With a whisker, the 95% interval, it is "
+        reading="Times, AlexNet / each network. With a whisker, the 95% interval, it is "
         "the ratio of paired times; without one both were measured in blocks of their own and it "
         f"is the quotient of their latencies. The paper's: {material.paper.table.place}, measured "
         f"on a {material.paper.table.device}.",
@@ -91,7 +91,7 @@ def _panel(material: Material, id: str, setting: Setting, bars: Sequence[_Bar]) 
         few_ticks(axes)
         axes.set_xlabel("times faster than AlexNet")
 
-    drawing = draw(id, f"AlexNet's time by others', {title}", _FRAME + _ROW * len(bars), paint)
+    drawing = draw(id, f"AlexNet / each other network, {title}", _FRAME + _ROW * len(bars), paint)
     return Panel(title, drawing, _finding(bars))
 
 

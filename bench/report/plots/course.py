@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw
-from shufflenet_deploy.bench.report.wording import number
 from shufflenet_deploy.bench.results import Results, Timed
+from shufflenet_deploy.bench.wording import number
 from shufflenet_deploy.runtime.state import State, hottest_c
 
 _ID = "course"
@@ -147,7 +147,7 @@ def _canary(results: Results) -> Panel | None:
         f"The fixed kernel took at most {number(max(medians) / best)} times as long as at best: "
         "where it grows, the processor has become slower."
     )
-    return _panel("canary", "by its best", finding, curves)
+    return _panel("canary", "times its best", finding, curves)
 
 
 def _panel(name: str, unit: str, finding: str, curves: Sequence[_Curve], which: str = "") -> Panel:

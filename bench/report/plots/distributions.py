@@ -14,8 +14,8 @@ from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, name_rows
 from shufflenet_deploy.bench.report.plots.series import series_of
-from shufflenet_deploy.bench.report.wording import where
 from shufflenet_deploy.bench.summary import ModelSummary, Setting
+from shufflenet_deploy.bench.wording import where
 
 _ID = "distributions"
 _FRAME, _ROW = 50, 28

@@ -10,8 +10,8 @@ from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, log_axis
 from shufflenet_deploy.bench.report.plots.series import Series, keys, series_of
-from shufflenet_deploy.bench.report.wording import listed, where
 from shufflenet_deploy.bench.summary import FrontPoint, Setting
+from shufflenet_deploy.bench.wording import listed, where
 
 _ID = "front"
 _HEIGHT = 300

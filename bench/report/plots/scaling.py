@@ -14,8 +14,8 @@ from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, log_axis
 from shufflenet_deploy.bench.report.plots.series import keys, series_of
-from shufflenet_deploy.bench.report.wording import where, with_interval
 from shufflenet_deploy.bench.summary import Estimate, Setting
+from shufflenet_deploy.bench.wording import where, with_interval
 
 _HEIGHT = 300
 _ID = "scaling"

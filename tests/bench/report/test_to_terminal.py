@@ -8,9 +8,12 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from shufflenet_deploy.bench.claims import load_paper
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.to_terminal import show, show_budget
 from shufflenet_deploy.bench.results import Model, Results
 from shufflenet_deploy.bench.summarise import summarise
-from shufflenet_deploy.bench.table import show, show_budget, stdout_console
+from shufflenet_deploy.bench.terminal import stdout_console
+from shufflenet_deploy.bench.warnings import notes
 
 PAPER = load_paper()
 MakeModel = Callable[..., Model]
@@ -26,7 +29,8 @@ NETWORKS = (
 
 def text_of(results: Results, width: int = 80) -> str:
     stream = io.StringIO()
-    show(results, summarise(results, PAPER), PAPER, Console(file=stream, width=width))
+    material = Material(results, summarise(results, PAPER), PAPER, notes(results))
+    show(material, Console(file=stream, width=width))
     return stream.getvalue()
 
 
@@ -79,7 +83,7 @@ def test_ratios_stand_beside_the_paper_s(quick: Results) -> None:
 def test_the_paper_measured_like_the_paper(quick: Results) -> None:
     text = text_of(quick, width=200)
     assert (
-        "AlexNet's time by ShuffleNet 0.5x's: the paper says about 13, which holds for 12.1 to 14\n"
+        "AlexNet / ShuffleNet 0.5x: the paper says about 13, which holds for 12.1 to 14\n"
     ) in text
     for engine in ("onnxruntime", "litert"):
         verdicts = [
@@ -100,7 +104,7 @@ def test_what_is_inconclusive_says_what_would_settle_it(
     models = [make_model("alexnet"), make_model("shufflenet-v1", 0.5)]
     text = text_of(make_results(*models, processes=1), width=200)
     assert (
-        "AlexNet's time by ShuffleNet 0.5x's, onnxruntime 1.2.3 224x224 fp32 1 thread: "
+        "AlexNet / ShuffleNet 0.5x, onnxruntime 1.2.3 224x224 fp32 1 thread: "
         "one process gives no interval: measure at least two"
     ) in text
 

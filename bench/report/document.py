@@ -1,0 +1,86 @@
+"""All that is said of a measurement, in words ready to print: each renderer draws this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shufflenet_deploy.bench.report.columns import Explained, explained
+from shufflenet_deploy.bench.report.machine import fact_tables, measured_on, protocol
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.tables import (
+    SettingTables,
+    front_table,
+    mixed_pairs_table,
+    settings_tables,
+)
+from shufflenet_deploy.bench.report.verdicts import ClaimVerdicts, claims_verdicts, tally
+from shufflenet_deploy.bench.summary import Outcome, Warning
+from shufflenet_deploy.bench.tables import Table
+
+
+@dataclass(frozen=True)
+class Document:
+    """The parts, in the order of a page; a terminal has the verdicts last, where they are seen."""
+
+    title: str
+    date: str
+    """When the measurement began."""
+    measured_on: str
+    unfinished: str | None
+    """Why not all was measured that should have been."""
+    tally: tuple[tuple[Outcome, int], ...]
+    """How many verdicts there are of each outcome that occurs."""
+    claims: tuple[ClaimVerdicts, ...]
+    warnings: tuple[Warning, ...]
+    settings: tuple[SettingTables, ...]
+    mixed_pairs: Table | None
+    """Ratios of models of two settings."""
+    front: Table
+    """Without rows where no variant has both a published error and a latency."""
+    not_measured: tuple[str, ...]
+    explained: tuple[Explained, ...]
+    """What has to be known to read the tables."""
+    facts: tuple[Table, ...]
+    protocol: tuple[str, ...]
+    """How it was measured, a paragraph each."""
+    notes: tuple[str, ...]
+
+    @property
+    def pairs(self) -> tuple[Table, ...]:
+        """All tables of ratios."""
+        tables = [*(one.pairs for one in self.settings), self.mixed_pairs]
+        return tuple(table for table in tables if table)
+
+    @property
+    def models(self) -> Iterator[Table]:
+        """All tables of models, each followed by that of another harness, where one was asked."""
+        for one in self.settings:
+            yield one.models
+            if one.native:
+                yield one.native
+
+
+def document(material: Material) -> Document:
+    """Put all that `material` says into words."""
+    return Document(
+        title=material.title,
+        date=material.date,
+        measured_on=measured_on(material),
+        unfinished=material.unfinished,
+        tally=tuple(tally(material)),
+        claims=tuple(claims_verdicts(material)),
+        warnings=material.summary.warnings,
+        settings=tuple(settings_tables(material)),
+        mixed_pairs=mixed_pairs_table(material),
+        front=front_table(material),
+        not_measured=tuple(
+            f"{model.name} was not measured: {model.skipped}"
+            for model in material.results.models
+            if model.skipped
+        ),
+        explained=tuple(explained(material)),
+        facts=tuple(fact_tables(material)),
+        protocol=tuple(protocol(material)),
+        notes=tuple(material.notes),
+    )

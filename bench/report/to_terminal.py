@@ -1,0 +1,65 @@
+"""Results on a terminal: the tables that fit its width, and below them what to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from shufflenet_deploy.bench.front import most_accurate
+from shufflenet_deploy.bench.report.document import Document, document
+from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.summary import Summary
+from shufflenet_deploy.bench.tables import Table
+from shufflenet_deploy.bench.terminal import show_lines, show_table
+from shufflenet_deploy.bench.wording import briefly_where, milliseconds
+
+
+def show(material: Material, console: Console) -> None:
+    """Print on `console` what `material` says."""
+    parts = document(material)
+    show_lines((parts.measured_on, ""), console)
+    for table in _tables(parts):
+        show_table(table, console, tight=True)
+    for claim in parts.claims:
+        show_lines(claim.unsettled, console)
+    show_lines((f"warning: {one.evidence}: {one.remedy}" for one in parts.warnings), console)
+    show_lines(parts.not_measured, console)
+    show_lines(
+        (f"{one.name}: {one.meaning}" for one in parts.explained if not one.wide_only), console
+    )
+    show_lines(parts.notes, console)
+
+
+def show_budget(summary: Summary, budget_ms: float, console: Console) -> None:
+    """Print the most accurate network that takes at most `budget_ms`, for each setting."""
+    best = most_accurate(summary, budget_ms)
+    if not best:
+        nothing = "nothing that was measured has a published error; see --suite variants"
+        show_lines([f"--budget-ms: {nothing}"], console)
+    for setting, point in best.items():
+        within = f"within {budget_ms:g} ms on {briefly_where(setting)}"
+        if point is None:
+            line = f"{within}: none"
+        else:
+            model = summary.models[point.model]
+            line = (
+                f"{within}: {model.label}, "
+                f"{milliseconds(model.latency_ms.value if model.latency_ms else None)} ms, "
+                f"top-1 error {point.top1_error_percent:g} % ({point.source})"
+            )
+        console.print(line, style="bold", markup=False)
+
+
+def _tables(parts: Document) -> Iterator[Table]:
+    """Of each setting its models and their ratios; then what compares settings; then verdicts."""
+    for one in parts.settings:
+        yield one.models
+        if one.native:
+            yield one.native
+        if one.pairs:
+            yield one.pairs
+    if parts.mixed_pairs:
+        yield parts.mixed_pairs
+    for claim in parts.claims:
+        yield claim.table
