@@ -13,7 +13,7 @@ from shufflenet_deploy.bench.evaluate import Report
 from shufflenet_deploy.bench.evaluation import Accuracy, Comparison, Evaluation, Share
 from shufflenet_deploy.bench.tables import Column, Table
 from shufflenet_deploy.bench.terminal import drawn, show_lines
-from shufflenet_deploy.bench.wording import MISSING, count, decimal, span
+from shufflenet_deploy.bench.wording import MISSING, count, decimal
 
 _LINES = 4
 
@@ -52,7 +52,8 @@ def _table(artifacts: Sequence[Accuracy], names: Sequence[str]) -> Table:
 
 def _share(share: Share) -> str:
     """With its interval, at the precision that it has."""
-    return f"{decimal(share.share, 1, 100)} ({span(100 * share.low, 100 * share.high, 1)})"
+    value, low, high = (decimal(one, 1, 100) for one in (share.share, share.low, share.high))
+    return f"{value} ({low}-{high})"  # shorter than elsewhere: there are up to two in a row
 
 
 def _comparison(comparison: Comparison | None) -> list[str]:
