@@ -25,7 +25,7 @@ def show(
     from shufflenet_deploy.bench.counts_table import show as show_counts
     from shufflenet_deploy.bench.documents import COUNTS, PROFILE, RESULTS, kind_at
     from shufflenet_deploy.bench.profile_table import show as show_profile
-    from shufflenet_deploy.bench.table import stdout_console
+    from shufflenet_deploy.bench.terminal import stdout_console
 
     kind = kind_at(source)
     if kind == PROFILE:
@@ -41,9 +41,13 @@ def show(
 
 def _show_results(source: Path) -> None:
     from shufflenet_deploy.bench.claims import load_paper
+    from shufflenet_deploy.bench.report.material import Material
+    from shufflenet_deploy.bench.report.to_terminal import show
     from shufflenet_deploy.bench.results import read
     from shufflenet_deploy.bench.summarise import summarise
-    from shufflenet_deploy.bench.table import show, stdout_console
+    from shufflenet_deploy.bench.terminal import stdout_console
+    from shufflenet_deploy.bench.warnings import notes
 
     results, paper = read(source), load_paper()
-    show(results, summarise(results, paper), paper, stdout_console())
+    material = Material(results, summarise(results, paper), paper, notes(results))
+    show(material, stdout_console())
