@@ -35,7 +35,7 @@ class Situation:
     """What is wrong today."""
 
 
-def fill(folder: Path, each: int = EACH, suffix: str = ".png", **options: int) -> None:
+def fill(folder: Path, each: int = EACH, suffix: str = ".png") -> None:
     """Write the last `each` of scikit-learn's digits of every class."""
     digits = load_digits()
     pixels = (digits.images * (255 / 16)).round().astype("uint8")
@@ -43,7 +43,7 @@ def fill(folder: Path, each: int = EACH, suffix: str = ".png", **options: int) -
         (folder / str(label)).mkdir(parents=True, exist_ok=True)
         for number, index in enumerate(np.flatnonzero(digits.target == label)[-each:]):
             image = Image.fromarray(pixels[index]).convert("RGB")
-            image.save(folder / str(label) / f"{number}{suffix}", **options)
+            image.save(folder / str(label) / f"{number}{suffix}")
 
 
 def with_files(files: Mapping[str, bytes]) -> Callable[[Path], None]:

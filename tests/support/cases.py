@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,22 +100,27 @@ class Bench:
         self,
         command: str,
         *words: str | bytes | Path,
-        stdin: int = subprocess.DEVNULL,
-        stdout: int = subprocess.PIPE,
+        by: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start `command`, such as ``shufflenet-bench``, and go on."""
+        """Start `command`, such as ``shufflenet-bench``, and go on; `by` are words before it."""
         return subprocess.Popen(
-            [Path(sys.executable).parent / command, *words],
+            [*by, Path(sys.executable).parent / command, *words],
             env=self.environment(),
             cwd=self.folder,
-            stdin=stdin,
-            stdout=stdout,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
 
-    def run(self, command: str, *words: str | bytes | Path, seconds: float = 120.0) -> Said:
+    def run(
+        self,
+        command: str,
+        *words: str | bytes | Path,
+        seconds: float = 120.0,
+        by: Sequence[str] = (),
+    ) -> Said:
         """Run `command` to its end. One that does not end in time is wrong, and is killed."""
-        return finish(self.start(command, *words), seconds)
+        return finish(self.start(command, *words, by=by), seconds)
 
     def measure(self, *models: str | bytes | Path, out: str = "results.json") -> Said:
         """Measure `models` as briefly as can be."""
