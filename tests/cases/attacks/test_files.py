@@ -28,6 +28,7 @@ def test_a_model_below_a_folder_that_is_no_utf8_is_measured(bench: Bench, own_on
 
 
 @pytest.mark.slow
+@wrong_today("a folder whose name is no UTF-8 is a traceback")
 def test_an_export_to_a_folder_that_is_no_utf8_has_no_traceback(bench: Bench) -> None:
     small = ("--scale", "0.25", "--input-size", "32", "--format", "tflite")
     said = bench.run("shufflenet-export", *small, "--out", b"\xff")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import case_checkpoints as made
 from case_checkpoints import State, Wrapping
-from cases import NotReached, reached, wrong_today
+from cases import Bench, NotReached, reached, wrong_today
 from shufflenet_deploy.models import ModelsError
 from shufflenet_deploy.models.checkpoint import load
 from shufflenet_deploy.models.shufflenet import ShuffleNetV1
@@ -222,3 +222,19 @@ def test_code_beside_the_weights_is_not_run_and_the_weights_are_read(
         if ran.exists():  # worse than what is expected to be wrong
             raise NotReached("the code in the file was run")
     assert answer.equal(logits_of(plain))
+
+
+@pytest.mark.slow
+@wrong_today("that there are two candidates is not told, and nothing chooses the other")
+def test_who_exports_one_of_two_candidates_is_told_of_the_other(state: State, bench: Bench) -> None:
+    content = {"model": made.shifted(state), "ema": state}
+    torch.save(content, bench.folder / "both.pth")
+    small = ("--input-size", "32", "--format", "onnx", "--out", "out")
+    said = bench.run("shufflenet-export", "--weights", "both.pth", *small)
+    reached(said.code == 0, said.stderr)
+    assert "ema" in said.stderr
+    assert "--weights-key" in said.stderr
+    other = bench.run(
+        "shufflenet-export", "--weights", "both.pth", "--weights-key", "model", *small
+    )
+    other.require_success()
