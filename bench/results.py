@@ -16,10 +16,10 @@ from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import RESULTS, load
 from shufflenet_deploy.runtime.artifact import Options
-from shufflenet_deploy.runtime.environment import Environment
 from shufflenet_deploy.runtime.files import staged
-from shufflenet_deploy.runtime.spec import Burst, Canary
-from shufflenet_deploy.runtime.state import State
+from shufflenet_deploy.runtime.machine.environment import Environment
+from shufflenet_deploy.runtime.machine.state import State
+from shufflenet_deploy.runtime.worker.spec import Burst, Canary
 
 RESULTS_VERSION: Literal[2] = 2
 

@@ -27,12 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.claims import load_paper
-from shufflenet_deploy.bench.compare import parse_percent
-from shufflenet_deploy.bench.estimates import ratios
+from shufflenet_deploy.bench.analysis.estimates import ratios
+from shufflenet_deploy.bench.analysis.summary import Estimate
+from shufflenet_deploy.bench.analysis.wording import interval_of, value_of
+from shufflenet_deploy.bench.compare.comparison import parse_percent
+from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import Results, read
-from shufflenet_deploy.bench.summary import Estimate
-from shufflenet_deploy.bench.wording import interval_of, value_of
 from shufflenet_deploy.export.cost import TARGETS
 
 SCALES = (0.5, 1.0)

@@ -16,10 +16,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.artifacts import Subject, provide
-from shufflenet_deploy.bench.campaign import Choice
-from shufflenet_deploy.bench.claims import load_paper
-from shufflenet_deploy.bench.counts import (
+from shufflenet_deploy.bench.compare.counts_table import alexnet_ratio
+from shufflenet_deploy.bench.measure.artifacts import Subject, provide
+from shufflenet_deploy.bench.measure.counts import (
     Counts,
     Entry,
     Wanted,
@@ -29,8 +28,9 @@ from shufflenet_deploy.bench.counts import (
     read,
     write,
 )
-from shufflenet_deploy.bench.counts_table import alexnet_ratio
-from shufflenet_deploy.bench.networks import Network
+from shufflenet_deploy.bench.measure.session import Choice
+from shufflenet_deploy.bench.paper.claims import load_paper
+from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Options
 

@@ -23,17 +23,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from shufflenet_deploy.bench.statistics import burst_medians, paired_ratio
-from shufflenet_deploy.bench.wording import decimal, span
+from shufflenet_deploy.bench.analysis.statistics import burst_medians, paired_ratio
+from shufflenet_deploy.bench.analysis.wording import decimal, span
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.cost import TARGETS
+from shufflenet_deploy.export.formats.onnx.simplify import simplify
 from shufflenet_deploy.export.request import FORMATS, LOWERINGS, Request
-from shufflenet_deploy.export.simplify import simplify
 from shufflenet_deploy.export.source import random_network
-from shufflenet_deploy.models import variant
+from shufflenet_deploy.models.networks import variant
 from shufflenet_deploy.runtime.artifact import Artifact, manifest_path, write_manifest
 from shufflenet_deploy.runtime.files import sha256
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 SCALES = (0.5, 1.0, 2.0)
 

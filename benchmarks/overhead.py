@@ -23,18 +23,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from shufflenet_deploy.bench.statistics import log_interval, paired_ratio
-from shufflenet_deploy.bench.wording import interval_of, value_of
-from shufflenet_deploy.runtime.canary import canary, pulse
-from shufflenet_deploy.runtime.environment import read_environment
-from shufflenet_deploy.runtime.instruments import Instruments
-from shufflenet_deploy.runtime.loading import Loaded, load
-from shufflenet_deploy.runtime.peak import peak_multiply_adds_per_second
-from shufflenet_deploy.runtime.processor import change_core
-from shufflenet_deploy.runtime.rounds import rounds
-from shufflenet_deploy.runtime.spec import Spec
-from shufflenet_deploy.runtime.state import StateReader
-from shufflenet_deploy.runtime.warm_up import warm_up
+from shufflenet_deploy.bench.analysis.statistics import log_interval, paired_ratio
+from shufflenet_deploy.bench.analysis.wording import interval_of, value_of
+from shufflenet_deploy.runtime.machine.canary import canary, pulse
+from shufflenet_deploy.runtime.machine.environment import read_environment
+from shufflenet_deploy.runtime.machine.peak import peak_multiply_adds_per_second
+from shufflenet_deploy.runtime.machine.processor import change_core
+from shufflenet_deploy.runtime.machine.state import StateReader
+from shufflenet_deploy.runtime.worker.instruments import Instruments
+from shufflenet_deploy.runtime.worker.loading import Loaded, load
+from shufflenet_deploy.runtime.worker.rounds import rounds
+from shufflenet_deploy.runtime.worker.spec import Spec
+from shufflenet_deploy.runtime.worker.warm_up import warm_up
 
 MOST = 1.01
 """Of the bare loop's time."""

@@ -25,8 +25,8 @@ from neighbours import running
 from rich.console import Console
 from rich.table import Table
 
+from shufflenet_deploy.bench.analysis.selection import slow_share
 from shufflenet_deploy.bench.results import read
-from shufflenet_deploy.bench.steady import slow_share
 
 ALLOWED = {
     "none": {"x1.0 / x0.5": 1.0, "alexnet / x0.5": 2.0},

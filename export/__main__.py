@@ -21,7 +21,7 @@ from shufflenet_deploy.export.request import (
     Request,
     parse_size,
 )
-from shufflenet_deploy.models import NETWORKS, SHUFFLENET, ModelsError
+from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, ModelsError
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.command_line import run

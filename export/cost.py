@@ -17,7 +17,7 @@ import msgspec
 from shufflenet_deploy.export import ExportError, pipeline
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.runtime.artifact import Artifact
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 ROUNDS = 30
 
@@ -107,7 +107,7 @@ def _top1(fp32: Artifact, int8: Artifact, data: str) -> tuple[float, float]:
     """By shufflenet-eval, which this package meets only through files and processes."""
     report = json.loads(
         _run(
-            "shufflenet_deploy.bench.evaluate_command",
+            "shufflenet_deploy.bench.accuracy.command",
             str(fp32.path), str(int8.path), "--data", data, "--json",
         )
     )  # fmt: skip

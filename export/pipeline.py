@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.calibration import CalibrationSet, from_folder, from_noise
-from shufflenet_deploy.export.capture import capture
+from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import FORMATS, Emitted
-from shufflenet_deploy.export.graph import Graph
-from shufflenet_deploy.export.pixels import with_normalisation
+from shufflenet_deploy.export.graph.operators import Graph
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.rewrites import REWRITES, kind
+from shufflenet_deploy.export.rewrites.pixels import with_normalisation
 from shufflenet_deploy.export.source import Source, open_source
 from shufflenet_deploy.export.verify import (
     Reference,
@@ -51,10 +51,10 @@ from shufflenet_deploy.runtime.artifact import (
     manifest_path,
     write_manifest,
 )
+from shufflenet_deploy.runtime.engines import open_session
 from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.preprocess import as_input
-from shufflenet_deploy.runtime.session import open_session
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 JUDGED = 32
 """Calibration images on which the SQNR of int8 is measured, at most."""

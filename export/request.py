@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet_deploy import models
 from shufflenet_deploy.export import ExportError
-from shufflenet_deploy.models import (
+from shufflenet_deploy.models import networks
+from shufflenet_deploy.models.networks import (
     NETWORKS,
     SHUFFLENET,
     ModelsError,
@@ -137,8 +137,8 @@ class Request:
 
 
 def parse_size(text: str) -> Size:
-    """See `models.parse_size`; raises `ExportError` (usage)."""
+    """See `networks.parse_size`; raises `ExportError` (usage)."""
     try:
-        return models.parse_size(text)
+        return networks.parse_size(text)
     except ModelsError as error:
         raise ExportError(str(error), usage=True) from None

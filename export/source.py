@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from shufflenet_deploy.export.request import IMAGENET, RANDOM, Request
-from shufflenet_deploy.models import Variant, build
-from shufflenet_deploy.models.random_weights import randomise
+from shufflenet_deploy.models.networks import Variant, build
+from shufflenet_deploy.models.weights.random import randomise
 from shufflenet_deploy.runtime.artifact import Preprocessing, Weights
 from shufflenet_deploy.runtime.preprocess import normalise
 from shufflenet_deploy.runtime.seeded import seeded_pixels, to_layout
@@ -60,7 +60,7 @@ def random_network(variant: Variant) -> nn.Module:
 
 
 def _from_file(request: Request) -> Source:
-    from shufflenet_deploy.models import checkpoint, download
+    from shufflenet_deploy.models.weights import checkpoint, download
 
     if request.weights == IMAGENET:
         defaults = request.variant()

@@ -18,10 +18,10 @@ from typing import NoReturn
 import msgspec
 
 from shufflenet_deploy.runtime import InferenceError
-from shufflenet_deploy.runtime.environment import read_environment
-from shufflenet_deploy.runtime.processor import change_core, limit_pools, pin
-from shufflenet_deploy.runtime.spec import Answer, Progress, Spec
-from shufflenet_deploy.runtime.state import StateReader
+from shufflenet_deploy.runtime.machine.environment import read_environment
+from shufflenet_deploy.runtime.machine.processor import change_core, limit_pools, pin
+from shufflenet_deploy.runtime.machine.state import StateReader
+from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Spec
 
 
 def main() -> None:
@@ -50,10 +50,10 @@ def _carry_out(spec: Spec) -> Answer:
     limit_pools(spec.threads)
     cores = pin(spec.cores)
     # Only now, since these import numpy, which starts its threads, as many as it was told.
-    from shufflenet_deploy.runtime.canary import canary, pulse
-    from shufflenet_deploy.runtime.instruments import Instruments
-    from shufflenet_deploy.runtime.peak import peak_multiply_adds_per_second
-    from shufflenet_deploy.runtime.worker import carry_out
+    from shufflenet_deploy.runtime.machine.canary import canary, pulse
+    from shufflenet_deploy.runtime.machine.peak import peak_multiply_adds_per_second
+    from shufflenet_deploy.runtime.worker.instruments import Instruments
+    from shufflenet_deploy.runtime.worker.run import carry_out
 
     instruments = Instruments(
         clock=time.perf_counter_ns,

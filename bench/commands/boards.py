@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shufflenet_deploy.bench.boards import Board
-    from shufflenet_deploy.bench.probing import Probed
+    from shufflenet_deploy.bench.devices.boards import Board
+    from shufflenet_deploy.bench.devices.probing import Probed
 
 
 def devices(
@@ -21,8 +21,8 @@ def devices(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """List the boards that --device knows, the user's own among them."""
-    from shufflenet_deploy.bench.boards import load_boards, user_boards
-    from shufflenet_deploy.bench.probing import probe_all
+    from shufflenet_deploy.bench.devices.boards import load_boards, user_boards
+    from shufflenet_deploy.bench.devices.probing import probe_all
 
     boards = list(load_boards(user_boards()).values())
     found = probe_all(boards) if probe else {}
@@ -39,9 +39,9 @@ def devices(
 
 
 def _show(boards: Sequence[Board], found: Mapping[str, Probed]) -> None:
-    from shufflenet_deploy.bench.tables import Column, Table
-    from shufflenet_deploy.bench.terminal import drawn, show_lines, stdout_console
-    from shufflenet_deploy.bench.wording import MISSING
+    from shufflenet_deploy.bench.analysis.wording import MISSING
+    from shufflenet_deploy.bench.presentation.tables import Column, Table
+    from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, stdout_console
 
     headings = ("name", "what it is", "kind", "host", "cores", "GFLOP/s of a core")
     rows = []

@@ -39,7 +39,7 @@ def compare(
 
     A and B are results, or both counts of shufflenet-bench counts.
     """
-    from shufflenet_deploy.bench.compare import parse_percent
+    from shufflenet_deploy.bench.compare.comparison import parse_percent
 
     percent = None if fail_above is None else parse_percent(fail_above)
     counted = _are_counts(before, after)
@@ -55,8 +55,8 @@ def compare(
 
 def _are_counts(before: Path, after: Path) -> bool:
     """Whether both hold counts. Raises `BenchError` where only one of them does."""
-    from shufflenet_deploy.bench.counts import read
     from shufflenet_deploy.bench.documents import COUNTS, RESULTS, kind_at
+    from shufflenet_deploy.bench.measure.counts import read
 
     kinds = {path: kind_at(path) for path in (before, after)}
     if COUNTS not in kinds.values():
@@ -77,10 +77,10 @@ def _times(
     before: Path, after: Path, percent: float | None, as_json: bool, relative: bool
 ) -> Sequence[str]:
     """Show what changed between two measurements; what became slower by more than `percent`."""
-    from shufflenet_deploy.bench.compare import compare, failures
-    from shufflenet_deploy.bench.compare_table import show
+    from shufflenet_deploy.bench.compare.comparison import compare, failures
+    from shufflenet_deploy.bench.compare.table import show
+    from shufflenet_deploy.bench.presentation.terminal import stdout_console
     from shufflenet_deploy.bench.results import read
-    from shufflenet_deploy.bench.terminal import stdout_console
 
     comparison = compare(read(before), read(after))
     if as_json:
@@ -92,10 +92,10 @@ def _times(
 
 def _counts(before: Path, after: Path, percent: float | None, as_json: bool) -> Sequence[str]:
     """The same of two files of counts."""
-    from shufflenet_deploy.bench.compare_counts import compare_counts, count_failures
-    from shufflenet_deploy.bench.counts import read
-    from shufflenet_deploy.bench.counts_table import show_comparison
-    from shufflenet_deploy.bench.terminal import stdout_console
+    from shufflenet_deploy.bench.compare.counts import compare_counts, count_failures
+    from shufflenet_deploy.bench.compare.counts_table import show_comparison
+    from shufflenet_deploy.bench.measure.counts import read
+    from shufflenet_deploy.bench.presentation.terminal import stdout_console
 
     comparison = compare_counts(read(before), read(after))
     if as_json:

@@ -15,7 +15,7 @@ from shufflenet_deploy.bench.commands.options import Folder, Formats, Precisions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shufflenet_deploy.bench.counts import Counts, Wanted
+    from shufflenet_deploy.bench.measure.counts import Counts, Wanted
 
 DEFAULT_SUITE = "quick"
 
@@ -84,13 +84,13 @@ def counts(
     """
     import msgspec
 
-    from shufflenet_deploy.bench.campaign import Choice
-    from shufflenet_deploy.bench.claims import load_paper
-    from shufflenet_deploy.bench.counts import Wanted
-    from shufflenet_deploy.bench.counts_table import show
+    from shufflenet_deploy.bench.compare.counts_table import show
     from shufflenet_deploy.bench.emulation.processors import DEFAULT
+    from shufflenet_deploy.bench.measure.counts import Wanted
+    from shufflenet_deploy.bench.measure.session import Choice
+    from shufflenet_deploy.bench.paper.claims import load_paper
+    from shufflenet_deploy.bench.presentation.terminal import stdout_console
     from shufflenet_deploy.bench.results import check_writable
-    from shufflenet_deploy.bench.terminal import stdout_console
 
     check_writable(out)
     choice = Choice(
@@ -119,8 +119,8 @@ def counts(
 
 def _begin(wanted: Wanted, out: Path, resume: bool) -> Counts:
     """New counts, or with `resume` those in `out`."""
-    from shufflenet_deploy.bench.counts import begin, go_on, read
     from shufflenet_deploy.bench.documents import COUNTS, kind_at, load_to_resume
+    from shufflenet_deploy.bench.measure.counts import begin, go_on, read
 
     earlier = load_to_resume(out, read) if resume and out.exists() else None
     begun = begin(wanted)
@@ -136,7 +136,7 @@ def _begin(wanted: Wanted, out: Path, resume: bool) -> Counts:
 
 
 def _count(begun: Counts, wanted: Wanted, out: Path) -> Counts:
-    from shufflenet_deploy.bench.counts import count_all, write
+    from shufflenet_deploy.bench.measure.counts import count_all, write
 
     found = begun
     tell: Callable[[str], None] = _tell

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from shufflenet_deploy.bench.artifacts import Subject
-    from shufflenet_deploy.bench.claims import Paper
+    from shufflenet_deploy.bench.analysis.summary import Summary
     from shufflenet_deploy.bench.devices import Device
+    from shufflenet_deploy.bench.measure.artifacts import Subject
+    from shufflenet_deploy.bench.paper.claims import Paper
     from shufflenet_deploy.bench.results import Parameters, Results
-    from shufflenet_deploy.bench.summary import Summary
 
 DEFAULT_SUITE = "quick"
 
@@ -186,13 +186,13 @@ def run(
     """
     from msgspec.structs import replace
 
-    from shufflenet_deploy.bench.boards import find_board, pinned, target
-    from shufflenet_deploy.bench.campaign import Choice, carry_out, start
-    from shufflenet_deploy.bench.claims import load_paper
     from shufflenet_deploy.bench.devices import describe, open_device
-    from shufflenet_deploy.bench.devices.reach import Reach
+    from shufflenet_deploy.bench.devices.boards import find_board, pinned, target
+    from shufflenet_deploy.bench.devices.options import Reach
+    from shufflenet_deploy.bench.measure.session import Choice, carry_out, start
+    from shufflenet_deploy.bench.paper.claims import load_paper
+    from shufflenet_deploy.bench.presentation.terminal import stderr_console, tell
     from shufflenet_deploy.bench.results import Parameters, check_writable
-    from shufflenet_deploy.bench.terminal import stderr_console, tell
 
     out = out or Path("profile.json" if profile else "results.json")
     check_writable(out)
@@ -267,11 +267,11 @@ def run(
 def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: bool) -> Summary:
     import msgspec
 
-    from shufflenet_deploy.bench.report.material import Material
+    from shufflenet_deploy.bench.analysis.summarise import summarise
+    from shufflenet_deploy.bench.analysis.warnings import notes
+    from shufflenet_deploy.bench.presentation.terminal import stdout_console
+    from shufflenet_deploy.bench.report.data import Material
     from shufflenet_deploy.bench.report.to_terminal import show, show_budget
-    from shufflenet_deploy.bench.summarise import summarise
-    from shufflenet_deploy.bench.terminal import stdout_console
-    from shufflenet_deploy.bench.warnings import notes
 
     summary = summarise(results, paper)
     if as_json:
@@ -287,7 +287,7 @@ def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: boo
 def _native(
     device: Device, results: Results, runner: Path, out: Path, tell: Callable[[str], None]
 ) -> Results:
-    from shufflenet_deploy.bench.native import NativeHost, measure
+    from shufflenet_deploy.bench.measure.native import NativeHost, measure
     from shufflenet_deploy.bench.results import write
 
     if not isinstance(device, NativeHost):  # on the board itself, whose name is this machine then
@@ -306,11 +306,11 @@ def _profile(
     as_json: bool,
     stderr: Console,
 ) -> None:
-    from shufflenet_deploy.bench.claims import load_paper
-    from shufflenet_deploy.bench.profile_table import show
-    from shufflenet_deploy.bench.profiling import encode, profiles
-    from shufflenet_deploy.bench.progress import shown
-    from shufflenet_deploy.bench.terminal import stdout_console
+    from shufflenet_deploy.bench.measure.profiling import encode, profiles
+    from shufflenet_deploy.bench.measure.progress import shown
+    from shufflenet_deploy.bench.paper.claims import load_paper
+    from shufflenet_deploy.bench.presentation.terminal import stdout_console
+    from shufflenet_deploy.bench.report.profile_table import show
     from shufflenet_deploy.runtime.files import staged
 
     with shown(stderr, load_paper()) as view:

@@ -21,11 +21,11 @@ def show(
     ] = Path("results.json"),
 ) -> None:
     """Print the tables of results, a profile or counts that were measured earlier."""
-    from shufflenet_deploy.bench import counts, profiling
-    from shufflenet_deploy.bench.counts_table import show as show_counts
+    from shufflenet_deploy.bench.compare.counts_table import show as show_counts
     from shufflenet_deploy.bench.documents import COUNTS, PROFILE, RESULTS, kind_at
-    from shufflenet_deploy.bench.profile_table import show as show_profile
-    from shufflenet_deploy.bench.terminal import stdout_console
+    from shufflenet_deploy.bench.measure import counts, profiling
+    from shufflenet_deploy.bench.presentation.terminal import stdout_console
+    from shufflenet_deploy.bench.report.profile_table import show as show_profile
 
     kind = kind_at(source)
     if kind == PROFILE:
@@ -40,13 +40,13 @@ def show(
 
 
 def _show_results(source: Path) -> None:
-    from shufflenet_deploy.bench.claims import load_paper
-    from shufflenet_deploy.bench.report.material import Material
+    from shufflenet_deploy.bench.analysis.summarise import summarise
+    from shufflenet_deploy.bench.analysis.warnings import notes
+    from shufflenet_deploy.bench.paper.claims import load_paper
+    from shufflenet_deploy.bench.presentation.terminal import stdout_console
+    from shufflenet_deploy.bench.report.data import Material
     from shufflenet_deploy.bench.report.to_terminal import show
     from shufflenet_deploy.bench.results import read
-    from shufflenet_deploy.bench.summarise import summarise
-    from shufflenet_deploy.bench.terminal import stdout_console
-    from shufflenet_deploy.bench.warnings import notes
 
     results, paper = read(source), load_paper()
     material = Material(results, summarise(results, paper), paper, notes(results))

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.boards import Board, is_this_machine, matches
 from shufflenet_deploy.bench.counted import Counted
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.boards import Board, is_this_machine, matches
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.devices.report import Report
-from shufflenet_deploy.runtime.environment import Environment, read_environment
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.machine.environment import Environment, read_environment
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 
 class Device(Protocol):
@@ -27,7 +27,7 @@ class Device(Protocol):
 
         On Ctrl-C the worker is interrupted and its answer says so; raises KeyboardInterrupt
         where it has none yet. Raises `BenchError` where the worker fails or dies, and its kind
-        `kept.Lost` where the device itself goes away.
+        `agent_client.Lost` where the device itself goes away.
         """
 
     def close(self) -> None:

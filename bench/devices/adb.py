@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.boards import Board
-from shufflenet_deploy.bench.devices.kept import Lost
+from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.boards import Board
 from shufflenet_deploy.bench.devices.link import ask, last_line
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 
 ROOT = "/data/local/tmp/shufflenet-deploy"

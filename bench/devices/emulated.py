@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shufflenet_deploy.bench.boards import Board
 from shufflenet_deploy.bench.counted import Counted
+from shufflenet_deploy.bench.devices.boards import Board
 from shufflenet_deploy.bench.devices.local import LocalDevice
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.emulation.count import count
 from shufflenet_deploy.bench.emulation.machine import Machine
 from shufflenet_deploy.bench.emulation.processors import find_processor
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 _WORKER = "shufflenet_deploy.runtime"
 

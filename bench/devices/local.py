@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.kept import Kept, this_host
+from shufflenet_deploy.bench.devices.agent_client import Kept, this_host
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.folders import cache_folder
-from shufflenet_deploy.runtime.keeping import Begin
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.agent.protocol import Begin
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 NAME = "this machine"
 
@@ -54,7 +54,7 @@ class LocalDevice:
         if self._kept is None:
             folder = self._folder or cache_folder()
             self._kept = Kept(
-                [sys.executable, "-m", "shufflenet_deploy.runtime.keeper", str(folder)],
+                [sys.executable, "-m", "shufflenet_deploy.runtime.agent.agent", str(folder)],
                 NAME,
                 _no_failure,
                 # The end of this process is the end of the link; while it is stopped by Ctrl-Z

@@ -11,15 +11,15 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.kept import Kept, Unstarted, this_host
+from shufflenet_deploy.bench.devices.agent_client import Kept, Unstarted, this_host
 from shufflenet_deploy.bench.devices.link import Link, ask, script
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.devices.store import Store
 from shufflenet_deploy.bench.devices.survey import Seen, look
 from shufflenet_deploy.bench.provision import Installation, Survey, Way
-from shufflenet_deploy.runtime.keeping import Begin
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.agent.protocol import Begin
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 Choose = Callable[
     [Survey, Way | None, tuple[str, ...], Callable[[str], None]], Iterator[Installation]

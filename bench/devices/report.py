@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shufflenet_deploy.runtime.spec import Progress
+from shufflenet_deploy.runtime.worker.spec import Progress
 
 Report = Callable[[Progress], None]

@@ -14,9 +14,9 @@ from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.emulation.machine import READINGS, Machine
 from shufflenet_deploy.bench.emulation.readings import between, parse
-from shufflenet_deploy.runtime.counting import Counting, Request
+from shufflenet_deploy.runtime.worker.counting import Counting, Request
 
-_PROGRAM = "shufflenet_deploy.runtime.counting"
+_PROGRAM = "shufflenet_deploy.runtime.worker.counting"
 _POLL_SECONDS = 0.5
 
 

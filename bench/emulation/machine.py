@@ -19,7 +19,7 @@ from shufflenet_deploy.bench.emulation.processors import Processor
 from shufflenet_deploy.bench.emulation.qemu import find_qemu, plugin
 from shufflenet_deploy.bench.provision.bundle import bundle_parts, launch_command, unpacked
 from shufflenet_deploy.runtime.artifact import manifest_path
-from shufflenet_deploy.runtime.processor import POOLS
+from shufflenet_deploy.runtime.machine.processor import POOLS
 
 READINGS = "readings"
 """The plugin's file in a machine's folder."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from shufflenet_deploy.bench.counted import described
-from shufflenet_deploy.bench.estimates import half_width_percent
-from shufflenet_deploy.bench.report.material import Material
-from shufflenet_deploy.bench.summary import ModelSummary
-from shufflenet_deploy.bench.tables import Column
-from shufflenet_deploy.bench.wording import (
+from shufflenet_deploy.bench.analysis.estimates import half_width_percent
+from shufflenet_deploy.bench.analysis.summary import ModelSummary
+from shufflenet_deploy.bench.analysis.wording import (
     LATENCY,
     MISSING,
     decimal,
@@ -18,6 +15,9 @@ from shufflenet_deploy.bench.wording import (
     milliseconds,
     number,
 )
+from shufflenet_deploy.bench.counted import described
+from shufflenet_deploy.bench.presentation.tables import Column
+from shufflenet_deploy.bench.report.data import Material
 
 MAD = "median absolute deviation of all timed runs, in percent of their median"
 OUTLIERS = "timed runs far off their process's median; none is dropped"

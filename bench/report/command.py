@@ -53,11 +53,11 @@ def report(
     ] = False,
 ) -> None:
     """Report what was measured: verdicts on the paper first, then the evidence for them."""
-    from shufflenet_deploy.bench.claims import load_paper
+    from shufflenet_deploy.bench.analysis.summarise import summarise
+    from shufflenet_deploy.bench.analysis.warnings import notes
+    from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.report.write import check_path, write_report
     from shufflenet_deploy.bench.results import read
-    from shufflenet_deploy.bench.summarise import summarise
-    from shufflenet_deploy.bench.warnings import notes
 
     paths = out or [Path("report.html")]
     for path in paths:

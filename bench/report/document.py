@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shufflenet_deploy.bench.analysis.summary import Outcome, Warning
+from shufflenet_deploy.bench.presentation.tables import Table
 from shufflenet_deploy.bench.report.columns import Explained, explained
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.machine import fact_tables, measured_on, protocol
-from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.tables import (
     SettingTables,
     front_table,
@@ -15,8 +17,6 @@ from shufflenet_deploy.bench.report.tables import (
     settings_tables,
 )
 from shufflenet_deploy.bench.report.verdicts import ClaimVerdicts, claims_verdicts, tally
-from shufflenet_deploy.bench.summary import Outcome, Warning
-from shufflenet_deploy.bench.tables import Table
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.wording import LATENCY, count, gigabytes, listed, number
+from shufflenet_deploy.bench.presentation.tables import Table
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.tables import facts_table
 from shufflenet_deploy.bench.results import Parameters
-from shufflenet_deploy.bench.tables import Table
-from shufflenet_deploy.bench.wording import LATENCY, count, gigabytes, listed, number
 
 _UNTOLD = "not told by the system"
 _Fact = tuple[str, str]

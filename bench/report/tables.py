@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from shufflenet_deploy.bench.native import typical_ms
-from shufflenet_deploy.bench.report.columns import figures
-from shufflenet_deploy.bench.report.material import Material
-from shufflenet_deploy.bench.summary import ModelSummary, PairSummary, Setting
-from shufflenet_deploy.bench.tables import Column, Table
-from shufflenet_deploy.bench.wording import (
+from shufflenet_deploy.bench.analysis.summary import ModelSummary, PairSummary, Setting
+from shufflenet_deploy.bench.analysis.wording import (
     decimal,
     interval_of,
     milliseconds,
     value_of,
     where,
 )
+from shufflenet_deploy.bench.measure.native import typical_ms
+from shufflenet_deploy.bench.presentation.tables import Column, Table
+from shufflenet_deploy.bench.report.columns import figures
+from shufflenet_deploy.bench.report.data import Material
 
 _NATIVE = "LiteRT's benchmark_model, another harness: in no ratio and no claim"
 

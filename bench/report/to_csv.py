@@ -7,11 +7,11 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shufflenet_deploy.bench.analysis.summary import ModelSummary
+from shufflenet_deploy.bench.analysis.wording import LATENCY
 from shufflenet_deploy.bench.report.columns import COLD, MAD, OUTLIERS
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.results import Model
-from shufflenet_deploy.bench.summary import ModelSummary
-from shufflenet_deploy.bench.wording import LATENCY
 
 Value = str | int | float | None
 """None is an empty cell: not measured, or not known."""

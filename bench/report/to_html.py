@@ -9,8 +9,9 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
+from shufflenet_deploy.bench.analysis.wording import count, sentence
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.document import document
-from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.plots import Plot
 from shufflenet_deploy.bench.report.plots.alexnet import alexnet
 from shufflenet_deploy.bench.report.plots.course import course
@@ -18,7 +19,6 @@ from shufflenet_deploy.bench.report.plots.distributions import distributions
 from shufflenet_deploy.bench.report.plots.front import front
 from shufflenet_deploy.bench.report.plots.scaling import scaling
 from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS
-from shufflenet_deploy.bench.wording import count, sentence
 
 
 def to_html(material: Material) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from shufflenet_deploy.bench.analysis.wording import MISSING, sentence
+from shufflenet_deploy.bench.presentation.tables import Column, Table
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.document import Document, document
-from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS, ClaimVerdicts
-from shufflenet_deploy.bench.tables import Column, Table
-from shufflenet_deploy.bench.wording import MISSING, sentence
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$])")
 _AT_THE_START = re.compile(r"^(\d*)(#|=|[+-](?!\d)|[.)](?=\s|$))")

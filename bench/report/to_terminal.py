@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from shufflenet_deploy.bench.front import most_accurate
+from shufflenet_deploy.bench.analysis.pareto import most_accurate
+from shufflenet_deploy.bench.analysis.summary import Summary
+from shufflenet_deploy.bench.analysis.wording import briefly_where, milliseconds
+from shufflenet_deploy.bench.presentation.tables import Table
+from shufflenet_deploy.bench.presentation.terminal import show_lines, show_table
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.document import Document, document
-from shufflenet_deploy.bench.report.material import Material
-from shufflenet_deploy.bench.summary import Summary
-from shufflenet_deploy.bench.tables import Table
-from shufflenet_deploy.bench.terminal import show_lines, show_table
-from shufflenet_deploy.bench.wording import briefly_where, milliseconds
 
 
 def show(material: Material, console: Console) -> None:

@@ -6,11 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shufflenet_deploy.bench.claims import PAPER, Claim
-from shufflenet_deploy.bench.report.material import Material
-from shufflenet_deploy.bench.summary import Outcome, Verdict
-from shufflenet_deploy.bench.tables import Column, Table
-from shufflenet_deploy.bench.wording import (
+from shufflenet_deploy.bench.analysis.summary import Outcome, Verdict
+from shufflenet_deploy.bench.analysis.wording import (
     band,
     briefly_where,
     decimal,
@@ -20,6 +17,9 @@ from shufflenet_deploy.bench.wording import (
     size,
     value_of,
 )
+from shufflenet_deploy.bench.paper.claims import PAPER, Claim
+from shufflenet_deploy.bench.presentation.tables import Column, Table
+from shufflenet_deploy.bench.report.data import Material
 
 SYMBOLS: dict[Outcome, str] = {
     "supported": "✓",

@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.claims import Paper
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.summary import Summary
+from shufflenet_deploy.bench.paper.claims import Paper
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.results import Results, check_writable
-from shufflenet_deploy.bench.summary import Summary
 from shufflenet_deploy.runtime.files import staged
 
 _NEEDED = ("matplotlib", "jinja2")

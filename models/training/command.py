@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.models import SHUFFLENET, ModelsError
+from shufflenet_deploy.models.networks import SHUFFLENET, ModelsError
 from shufflenet_deploy.models.training.recipe import (
     Request,
     TrainingError,

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shufflenet_deploy.models import SHUFFLENET_SE
-from shufflenet_deploy.models.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.networks import SHUFFLENET_SE
+from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.training.data import (
     UNREADABLE_IN_A_ROW,
     Data,

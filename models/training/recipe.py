@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shufflenet_deploy import models
-from shufflenet_deploy.models import NETWORKS, SHUFFLENET, ModelsError, Size, variant
+from shufflenet_deploy.models import networks
+from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, ModelsError, Size, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing
-from shufflenet_deploy.runtime.datasets import DIGITS
+from shufflenet_deploy.runtime.images.datasets import DIGITS
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -136,9 +136,9 @@ def preprocessing(recipe: Recipe) -> Preprocessing:
 
 
 def parse_size(text: str | None) -> Size | None:
-    """See `models.parse_size`; raises `TrainingError` (usage)."""
+    """See `networks.parse_size`; raises `TrainingError` (usage)."""
     try:
-        return None if text is None else models.parse_size(text)
+        return None if text is None else networks.parse_size(text)
     except ModelsError as error:
         raise TrainingError(str(error), usage=True) from None
 

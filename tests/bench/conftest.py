@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench.claims import load_paper
 from shufflenet_deploy.bench.devices.report import Report
-from shufflenet_deploy.bench.plan import plan
+from shufflenet_deploy.bench.measure.plan import plan
+from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import (
     Block,
     FirstUse,
@@ -37,8 +37,9 @@ from shufflenet_deploy.runtime.artifact import (
     manifest_path,
     write_manifest,
 )
-from shufflenet_deploy.runtime.environment import Environment
-from shufflenet_deploy.runtime.spec import (
+from shufflenet_deploy.runtime.machine.environment import Environment
+from shufflenet_deploy.runtime.machine.state import State
+from shufflenet_deploy.runtime.worker.spec import (
     Answer,
     Burst,
     Canary,
@@ -47,7 +48,6 @@ from shufflenet_deploy.runtime.spec import (
     Skipped,
     Spec,
 )
-from shufflenet_deploy.runtime.state import State
 
 HALF = Options(network="shufflenet-v1", groups=3, scale=0.5, input_size=(224, 224), format="onnx")
 ENVIRONMENT = Environment(

@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 import pytest
 
-from shufflenet_deploy.bench import counts, devices, profiling, results
+from shufflenet_deploy.bench import devices, results
 from shufflenet_deploy.bench.__main__ import main as bench
-from shufflenet_deploy.bench.claims import load_paper
-from shufflenet_deploy.bench.compare import compare
-from shufflenet_deploy.bench.compare_counts import compare_counts
+from shufflenet_deploy.bench.accuracy.evaluation import Evaluation
+from shufflenet_deploy.bench.analysis.summarise import summarise
+from shufflenet_deploy.bench.compare.comparison import compare
+from shufflenet_deploy.bench.compare.counts import compare_counts
 from shufflenet_deploy.bench.counted import Counted
-from shufflenet_deploy.bench.counts import Counts, Entry
 from shufflenet_deploy.bench.documents import KINDS, kind_at, kind_of
-from shufflenet_deploy.bench.evaluation import Evaluation
+from shufflenet_deploy.bench.measure import counts, profiling
+from shufflenet_deploy.bench.measure.counts import Counts, Entry
+from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.report.command import main as report
 from shufflenet_deploy.bench.results import Model, Results
-from shufflenet_deploy.bench.summarise import summarise
 from shufflenet_deploy.runtime.artifact import Artifact, Options, manifest_path
-from shufflenet_deploy.runtime.kinds import Operator
-from shufflenet_deploy.runtime.profile import Profile, attribute
-from shufflenet_deploy.runtime.trace import Trace
+from shufflenet_deploy.runtime.profiling.kinds import Operator
+from shufflenet_deploy.runtime.profiling.profile import Profile, attribute
+from shufflenet_deploy.runtime.profiling.trace import Trace
 
 if TYPE_CHECKING:
     from tests.bench.conftest import FakeDevice

@@ -22,7 +22,7 @@ from shufflenet_deploy.bench.__main__ import main as bench
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.report.command import main as report
 from shufflenet_deploy.runtime.artifact import Artifact, Options
-from shufflenet_deploy.runtime.spec import Answer, ModelAnswer, Spec
+from shufflenet_deploy.runtime.worker.spec import Answer, ModelAnswer, Spec
 
 if TYPE_CHECKING:
     from tests.bench.conftest import FakeDevice

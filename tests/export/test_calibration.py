@@ -109,7 +109,7 @@ def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from shufflenet_deploy.export.pipeline import export\n"
         "from shufflenet_deploy.export.request import Request\n"
-        "from shufflenet_deploy.runtime.memory import peak_memory_bytes\n"
+        "from shufflenet_deploy.runtime.machine.memory import peak_memory_bytes\n"
         "folder = Path(sys.argv[1])\n"
         "asked = Request(scale=0.5, precisions=('int8',), calibration=folder, out=folder / 'out')\n"
         "(onnx, tflite) = export(asked, lambda line: None)\n"

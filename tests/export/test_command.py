@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet_deploy.models import NETWORKS
+from shufflenet_deploy.models.networks import NETWORKS
 from shufflenet_deploy.runtime.artifact import Artifact
 
 

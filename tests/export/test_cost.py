@@ -14,7 +14,7 @@ from shufflenet_deploy.export import ExportError, cost, pipeline
 from shufflenet_deploy.export.cost import Cost
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.tables import costs_table
-from shufflenet_deploy.runtime.datasets import open_dataset
+from shufflenet_deploy.runtime.images.datasets import open_dataset
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits-shufflenet-v1-g3-x0.25.pth"
 
@@ -89,7 +89,7 @@ def test_the_trained_artifact_knows_its_labels_and_its_weights(
     assert "random" not in done.stderr
     guess = subprocess.run(
         [
-            sys.executable, "-m", "shufflenet_deploy.runtime.classify_command",
+            sys.executable, "-m", "shufflenet_deploy.runtime.images.command",
             row["path"], str(photos / "0.png"), "--json",
         ],
         capture_output=True, text=True, check=True,

@@ -15,10 +15,10 @@ import torch
 
 from shufflenet_deploy.export import ExportError, pipeline, request
 from shufflenet_deploy.export.formats import FORMATS, Emitted, Inputs
-from shufflenet_deploy.export.graph import FullyConnected, Graph
+from shufflenet_deploy.export.graph.operators import FullyConnected, Graph
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.source import random_network
-from shufflenet_deploy.models import NETWORKS, ModelsError, Variant, variant
+from shufflenet_deploy.models.networks import NETWORKS, ModelsError, Variant, variant
 from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options
 from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
 

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from shufflenet_deploy.export import ExportError
-from shufflenet_deploy.export.capture import capture
+from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import FORMATS
-from shufflenet_deploy.export.graph import Convolution, Gather, Graph, Node, Shuffle
+from shufflenet_deploy.export.graph.operators import Convolution, Gather, Graph, Node, Shuffle
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.export.verify import Reference, reference, self_check, verify
-from shufflenet_deploy.models import build, variant
+from shufflenet_deploy.models.networks import build, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing, Verification
+from shufflenet_deploy.runtime.engines import open_session
 from shufflenet_deploy.runtime.preprocess import as_input
 from shufflenet_deploy.runtime.seeded import seeded_pixels
-from shufflenet_deploy.runtime.session import open_session
 
 VARIANT = variant("shufflenet-v1", 3, 0.25, (64, 64))
 PREPROCESSING = Preprocessing(crop=VARIANT.input_size)

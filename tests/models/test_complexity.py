@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from shufflenet_deploy.models import build, variant
 from shufflenet_deploy.models.complexity import multiply_adds, parameters
-from shufflenet_deploy.models.shufflenet import ShuffleUnit
+from shufflenet_deploy.models.networks import build, variant
+from shufflenet_deploy.models.networks.shufflenet import ShuffleUnit
 
 
 @pytest.mark.parametrize(("groups", "millions"), [(1, 143), (2, 140), (3, 137), (4, 133), (8, 137)])

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from shufflenet_deploy.runtime.artifact import manifest_path, read_manifest
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 from waiting import HANG_SECONDS
 
 _ROOT = Path(__file__).parents[2]

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shufflenet_deploy.models.conventions import CONVENTIONS, keys
-from shufflenet_deploy.models.random_weights import randomise
-from shufflenet_deploy.models.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.weights.conventions import CONVENTIONS, keys
+from shufflenet_deploy.models.weights.random import randomise
 
 State = Mapping[str, Tensor]
 CLASSES = 10

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from shufflenet_deploy.runtime.environment import Environment
-from shufflenet_deploy.runtime.instruments import Instruments, Run
-from shufflenet_deploy.runtime.spec import Progress
-from shufflenet_deploy.runtime.state import State
+from shufflenet_deploy.runtime.machine.environment import Environment
+from shufflenet_deploy.runtime.machine.state import State
+from shufflenet_deploy.runtime.worker.instruments import Instruments, Run
+from shufflenet_deploy.runtime.worker.spec import Progress
 
 ENVIRONMENT = Environment(
     board=None,

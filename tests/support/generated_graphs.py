@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from shufflenet_deploy.export.graph import (
+from shufflenet_deploy.export.graph.operators import (
     Add,
     AveragePool,
     ChannelScale,

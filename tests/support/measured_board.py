@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench.claims import load_paper
-from shufflenet_deploy.bench.networks import Network
-from shufflenet_deploy.bench.plan import plan
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.summarise import summarise
+from shufflenet_deploy.bench.measure.plan import plan
+from shufflenet_deploy.bench.paper.claims import load_paper
+from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.results import (
     Block,
     Checked,
@@ -26,11 +27,10 @@ from shufflenet_deploy.bench.results import (
     Timed,
     TimedModel,
 )
-from shufflenet_deploy.bench.summarise import summarise
 from shufflenet_deploy.runtime.artifact import Options
-from shufflenet_deploy.runtime.environment import Environment
-from shufflenet_deploy.runtime.spec import Burst, Canary
-from shufflenet_deploy.runtime.state import State
+from shufflenet_deploy.runtime.machine.environment import Environment
+from shufflenet_deploy.runtime.machine.state import State
+from shufflenet_deploy.runtime.worker.spec import Burst, Canary
 
 SIZES = ((224, 224), (480, 640), (720, 1280))
 ENGINES = {"onnx": ("onnxruntime", "1.32.0"), "tflite": ("litert", "2.3.0")}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.kept import Lost
+from shufflenet_deploy.bench.devices.agent_client import Lost
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.parts import pack
 

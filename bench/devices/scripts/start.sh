@@ -19,7 +19,7 @@ if [ "$way" = bundle ]; then
     done
     SHUFFLENET_DEPLOY_PATH=${path#:}
     export SHUFFLENET_DEPLOY_PATH
-    exec sh "$base/launch" -m shufflenet_deploy.runtime.keeper "$root"
+    exec sh "$base/launch" -m shufflenet_deploy.runtime.agent.agent "$root"
 fi
 # A virtual environment of the parts, named after them and after the Python that it is made of.
 read -r venv
@@ -41,4 +41,4 @@ if [ ! -d "$home" ]; then
     [ -d "$home" ] || mv "$new" "$home"
     rm -rf "$new"  # another host was quicker
 fi
-exec "$home/bin/python" -m shufflenet_deploy.runtime.keeper "$root"
+exec "$home/bin/python" -m shufflenet_deploy.runtime.agent.agent "$root"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from shufflenet_deploy.bench.networks import Network
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.summary import Estimate, Setting
+from shufflenet_deploy.bench.analysis.wording import listed, number, where
+from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, name_rows
-from shufflenet_deploy.bench.summary import Estimate, Setting
-from shufflenet_deploy.bench.wording import listed, number, where
 
 _ALEXNET = Network(name="alexnet")
 _ID = "alexnet"

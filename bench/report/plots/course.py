@@ -9,12 +9,12 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.wording import number
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw
 from shufflenet_deploy.bench.results import Results, Timed
-from shufflenet_deploy.bench.wording import number
-from shufflenet_deploy.runtime.state import State, hottest_c
+from shufflenet_deploy.runtime.machine.state import State, hottest_c
 
 _ID = "course"
 _HEIGHT = 220

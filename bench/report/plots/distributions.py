@@ -9,13 +9,13 @@ from statistics import median, median_low
 import numpy as np
 from matplotlib.axes import Axes
 
-from shufflenet_deploy.bench.networks import Network
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.summary import ModelSummary, Setting
+from shufflenet_deploy.bench.analysis.wording import where
+from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, name_rows
 from shufflenet_deploy.bench.report.plots.series import series_of
-from shufflenet_deploy.bench.summary import ModelSummary, Setting
-from shufflenet_deploy.bench.wording import where
 
 _ID = "distributions"
 _FRAME, _ROW = 50, 28

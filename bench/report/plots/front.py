@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.summary import FrontPoint, Setting
+from shufflenet_deploy.bench.analysis.wording import listed, where
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, log_axis
 from shufflenet_deploy.bench.report.plots.series import Series, keys, series_of
-from shufflenet_deploy.bench.summary import FrontPoint, Setting
-from shufflenet_deploy.bench.wording import listed, where
 
 _ID = "front"
 _HEIGHT = 300

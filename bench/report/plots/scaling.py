@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from shufflenet_deploy.bench.claims import Claim
-from shufflenet_deploy.bench.networks import Network
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.summary import Estimate, Setting
+from shufflenet_deploy.bench.analysis.wording import where, with_interval
+from shufflenet_deploy.bench.paper.claims import Claim
+from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, log_axis
 from shufflenet_deploy.bench.report.plots.series import keys, series_of
-from shufflenet_deploy.bench.summary import Estimate, Setting
-from shufflenet_deploy.bench.wording import where, with_interval
 
 _HEIGHT = 300
 _ID = "scaling"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shufflenet_deploy.bench.networks import Network
+from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.bench.report.plots import Key
 
 

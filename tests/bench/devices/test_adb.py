@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.boards import Board
 from shufflenet_deploy.bench.devices.adb import (
     AdbLink,
     Listed,
@@ -17,7 +16,8 @@ from shufflenet_deploy.bench.devices.adb import (
     parse_devices,
     phone_name,
 )
-from shufflenet_deploy.bench.devices.kept import Lost
+from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.boards import Board
 
 ANY = Board(name="android", title="a phone", kind="adb")
 READY = Listed("A1", "device")

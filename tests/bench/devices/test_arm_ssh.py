@@ -15,11 +15,11 @@ import pytest
 from arm_root import MODEL, ArmBoard, arm_board
 from bench_command import BenchCommand, Outcome
 from host_cache import shared_bundle, shared_folder
-from shufflenet_deploy.bench.boards import Board
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh
-from shufflenet_deploy.runtime.spec import Spec
+from shufflenet_deploy.runtime.worker.spec import Spec
 
 pytestmark = pytest.mark.network
 

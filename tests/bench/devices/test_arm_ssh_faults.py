@@ -21,12 +21,12 @@ from arm_root import ArmBoard, arm_board
 from bench_command import BenchCommand
 from host_cache import shared_bundle, use_shared_cache
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.boards import Board
-from shufflenet_deploy.bench.devices.kept import Lost, this_host
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.agent_client import Lost, this_host
+from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh
-from shufflenet_deploy.runtime.spec import Progress, Spec
+from shufflenet_deploy.runtime.worker.spec import Progress, Spec
 from waiting import wait_until
 
 pytestmark = pytest.mark.network
@@ -137,7 +137,7 @@ def await_left(board: ArmBoard) -> None:
 
 def cut(board: ArmBoard) -> None:
     """End the connection of the keeper, at the board's end."""
-    (keeper,) = running(board, "shufflenet_deploy.runtime.keeper")
+    (keeper,) = running(board, "shufflenet_deploy.runtime.agent.agent")
     status = Path(f"/proc/{keeper}/status").read_text()
     (parent,) = (line.split()[1] for line in status.splitlines() if line.startswith("PPid:"))
     os.kill(int(parent), signal.SIGKILL)

@@ -19,9 +19,9 @@ import pytest
 
 from arm_system import CORES, MODEL, ArmSystem, arm_system
 from host_cache import shared_folder
-from shufflenet_deploy.bench.claims import load_paper
+from shufflenet_deploy.bench.analysis.summarise import summarise
+from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import Checked, Results, Timed, read
-from shufflenet_deploy.bench.summarise import summarise
 from waiting import HANG_SECONDS, wait_until
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]

@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench import BenchError, devices
-from shufflenet_deploy.bench.boards import load_boards
 from shufflenet_deploy.bench.devices import describe, open_device
+from shufflenet_deploy.bench.devices.boards import load_boards
 from shufflenet_deploy.bench.devices.local import LocalDevice
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.devices.report import Report
-from shufflenet_deploy.runtime.environment import Environment, read_environment
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.machine.environment import Environment, read_environment
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 if TYPE_CHECKING:
     from tests.bench.conftest import FakeDevice

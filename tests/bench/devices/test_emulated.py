@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 from emulator import require_emulator
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.__main__ import app
-from shufflenet_deploy.bench.boards import find_board
 from shufflenet_deploy.bench.devices import Counter, open_device
+from shufflenet_deploy.bench.devices.boards import find_board
 from shufflenet_deploy.bench.devices.local import LocalDevice
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.results import Checked, read
 
 pytestmark = pytest.mark.network

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shell_link import CUT_OFF, ShellLink
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.kept import Lost
+from shufflenet_deploy.bench.devices.agent_client import Lost
 from shufflenet_deploy.bench.devices.link import ask, last_line, script
 
 SCRIPTS = sorted(

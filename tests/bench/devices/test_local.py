@@ -11,8 +11,8 @@ import pytest
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.runtime.artifact import Artifact
-from shufflenet_deploy.runtime.environment import read_environment
-from shufflenet_deploy.runtime.spec import Answer, Progress, Spec, WarmUp
+from shufflenet_deploy.runtime.machine.environment import read_environment
+from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Spec, WarmUp
 from waiting import HANG_SECONDS, is_running, wait_until
 
 TINY = "shufflenet-v1-g3-x0.25-32x32-fp32"

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 
 from shell_link import CUT_OFF, ShellLink, whole_part
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.kept import Lost, this_host
-from shufflenet_deploy.bench.devices.reach import Reach
+from shufflenet_deploy.bench.devices.agent_client import Lost, this_host
+from shufflenet_deploy.bench.devices.options import Reach
 from shufflenet_deploy.bench.devices.remote import RemoteDevice, check_kernel
 from shufflenet_deploy.bench.devices.survey import look
 from shufflenet_deploy.bench.provision import Installation, Part, Survey, Way
-from shufflenet_deploy.runtime.spec import Spec
+from shufflenet_deploy.runtime.worker.spec import Spec
 
 VERSION = sys.version_info[:2]
 Tell = Callable[[str], None]

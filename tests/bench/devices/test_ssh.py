@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from bench_command import BenchCommand
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.boards import Board
-from shufflenet_deploy.bench.devices.kept import Lost
+from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.boards import Board
 from shufflenet_deploy.bench.devices.link import ask, script
 from shufflenet_deploy.bench.devices.ssh import SshLink, explain, probe_ssh
 from waiting import HANG_SECONDS

@@ -18,8 +18,8 @@ from shufflenet_deploy.bench.emulation.machine import READINGS, Machine
 from shufflenet_deploy.bench.emulation.processors import PROCESSORS, find_processor
 from shufflenet_deploy.bench.emulation.readings import parse
 from shufflenet_deploy.runtime.artifact import manifest_path
-from shufflenet_deploy.runtime.counting import Request
-from shufflenet_deploy.runtime.spec import Answer, Spec
+from shufflenet_deploy.runtime.worker.counting import Request
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 pytestmark = pytest.mark.network
 

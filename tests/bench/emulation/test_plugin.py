@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shufflenet_deploy.bench.emulation.processors import PROCESSORS, Processor
 from shufflenet_deploy.bench.emulation.qemu import compile_plugin
-from shufflenet_deploy.runtime.counting import MARKER
+from shufflenet_deploy.runtime.worker.counting import MARKER
 
 SOURCE = files("shufflenet_deploy.bench.emulation").joinpath("plugin.c").read_text()
 # All that QEMU has for a plugin, and a way in for ctypes.

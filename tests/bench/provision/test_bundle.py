@@ -28,7 +28,7 @@ import hashlib, importlib.metadata, json, platform, sys
 import numpy
 import onnxruntime
 from ai_edge_litert.interpreter import Interpreter
-import shufflenet_deploy.runtime.keeper
+import shufflenet_deploy.runtime.agent.agent
 names = ("numpy", "msgspec", "onnxruntime", "ai-edge-litert", "shufflenet-deploy")
 print(json.dumps({
     "machine": platform.machine(),

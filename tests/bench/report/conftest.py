@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from measured_board import a_measurement, derived
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.to_html import to_html
 
 MakeMaterial = Callable[..., Material]

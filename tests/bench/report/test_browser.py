@@ -14,7 +14,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.to_html import to_html
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -9,13 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 
-from shufflenet_deploy.bench.report.plots.canvas import (
-    COLOURS,
-    draw,
-    log_axis,
-    name_rows,
-    short,
-)
+from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, log_axis, name_rows, short
 
 
 def a_drawing(name: str = "a", id: str = "one") -> str:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from shufflenet_deploy.bench.report import command, write
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.to_csv import COLUMNS
 
 Report = Callable[..., tuple[int, str, str]]

@@ -14,8 +14,12 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from measured_board import a_measurement, derived
+from shufflenet_deploy.bench.analysis.summarise import summarise
+from shufflenet_deploy.bench.analysis.summary import Setting
+from shufflenet_deploy.bench.analysis.wording import LATENCY, MISSING
+from shufflenet_deploy.bench.presentation.tables import Table
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.document import Document, document
-from shufflenet_deploy.bench.report.material import Material
 from shufflenet_deploy.bench.report.tables import names_of
 from shufflenet_deploy.bench.report.to_csv import to_csv
 from shufflenet_deploy.bench.report.to_html import to_html
@@ -23,10 +27,6 @@ from shufflenet_deploy.bench.report.to_markdown import escaped, to_markdown
 from shufflenet_deploy.bench.report.to_terminal import show
 from shufflenet_deploy.bench.report.verdicts import SYMBOLS
 from shufflenet_deploy.bench.results import Model, Native, Results
-from shufflenet_deploy.bench.summarise import summarise
-from shufflenet_deploy.bench.summary import Setting
-from shufflenet_deploy.bench.tables import Table
-from shufflenet_deploy.bench.wording import LATENCY, MISSING
 
 SMALL = ((224, 224),)
 MakeModel = Callable[..., Model]

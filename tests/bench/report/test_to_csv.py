@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.to_csv import COLUMNS, to_csv
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.summary import Warning
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.to_html import to_html
 from shufflenet_deploy.bench.report.verdicts import SYMBOLS
-from shufflenet_deploy.bench.summary import Warning
 
 SMALL = ((224, 224),)
 

@@ -7,13 +7,13 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from shufflenet_deploy.bench.claims import load_paper
-from shufflenet_deploy.bench.report.material import Material
+from shufflenet_deploy.bench.analysis.summarise import summarise
+from shufflenet_deploy.bench.analysis.warnings import notes
+from shufflenet_deploy.bench.paper.claims import load_paper
+from shufflenet_deploy.bench.presentation.terminal import stdout_console
+from shufflenet_deploy.bench.report.data import Material
 from shufflenet_deploy.bench.report.to_terminal import show, show_budget
 from shufflenet_deploy.bench.results import Model, Results
-from shufflenet_deploy.bench.summarise import summarise
-from shufflenet_deploy.bench.terminal import stdout_console
-from shufflenet_deploy.bench.warnings import notes
 
 PAPER = load_paper()
 MakeModel = Callable[..., Model]

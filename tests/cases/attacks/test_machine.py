@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cases import Bench, Said, finish, reached, wrong_today
-from shufflenet_deploy.runtime.governor import Governor
+from shufflenet_deploy.runtime.machine.governor import Governor
 
 STRANGER, VICTIM = 1111, 4242
 

@@ -16,7 +16,7 @@ from cases import Bench, Said, reached, wrong_today
 from linear_artifacts import write_linear
 from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Preprocessing
-from shufflenet_deploy.runtime.datasets import Dataset, Split, image_files, open_dataset
+from shufflenet_deploy.runtime.images.datasets import Dataset, Split, image_files, open_dataset
 
 SIDE = 8
 PREPROCESSING = Preprocessing(

@@ -11,7 +11,7 @@ import torch
 
 import case_images as made
 from cases import Bench, reached, wrong_today
-from shufflenet_deploy.models.checkpoint import load, save
+from shufflenet_deploy.models.weights.checkpoint import load, save
 
 DIGITS = Path(__file__).parents[2] / "data/digits-shufflenet-v1-g3-x0.25.pth"
 

@@ -1,0 +1,1 @@
+"""How often artifacts are right on labelled images: ``shufflenet-eval``."""

@@ -1,0 +1,1 @@
+"""From samples to figures: estimates, warnings, verdicts and their summary."""

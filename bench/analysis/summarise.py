@@ -1,0 +1,217 @@
+"""Results -> `Summary`: every figure that is derived from samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from shufflenet_deploy.bench.analysis import statistics
+from shufflenet_deploy.bench.analysis.estimates import base_of, ratios
+from shufflenet_deploy.bench.analysis.pareto import find_front
+from shufflenet_deploy.bench.analysis.selection import select_bursts
+from shufflenet_deploy.bench.analysis.summary import (
+    Estimate,
+    ModelSummary,
+    PairSummary,
+    Setting,
+    Summary,
+    Verdict,
+)
+from shufflenet_deploy.bench.analysis.verdicts import verdict
+from shufflenet_deploy.bench.analysis.warnings import find_warnings
+from shufflenet_deploy.bench.measure.native import typical_ms
+from shufflenet_deploy.bench.measure.plan import words
+from shufflenet_deploy.bench.paper.claims import Paper
+from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.bench.results import Model, Results, Run, Timed, TimedModel
+
+_Key = tuple[int, int]
+"""Index of a model, number of threads."""
+
+
+def summarise(results: Results, paper: Paper) -> Summary:
+    """Derive every figure from `results`."""
+    keys = list(dict.fromkeys(_keys(results)))
+    labels = short_labels(results.models)
+    counting = select_bursts(results)
+    models = tuple(
+        _model(
+            results,
+            model,
+            threads,
+            labels[model],
+            _Times.of(
+                every=_samples(results, results.runs, model, threads),
+                counting=_samples(results, counting, model, threads),
+            ),
+        )
+        for model, threads in keys
+    )
+    pairs = tuple(_pairs(results, keys, paper))
+    return Summary(
+        models=models,
+        pairs=pairs,
+        verdicts=tuple(_verdicts(results, paper)),
+        front=find_front(results, models, paper),
+        warnings=find_warnings(results, pairs),
+    )
+
+
+def _keys(results: Results) -> Iterator[_Key]:
+    """Every model with every number of threads, in the order of the models within each."""
+    for threads in results.parameters.threads:
+        for index, model in enumerate(results.models):
+            if model.probe or model.skipped:
+                yield index, threads
+
+
+def setting_of(model: Model, threads: int) -> Setting:
+    """The setting in which `model` is measured."""
+    options, probe = model.options, model.probe
+    return Setting(
+        engine=f"{probe.engine} {probe.engine_version}" if probe else "",
+        format=model.format,
+        input_size=options.input_size if options else None,
+        precision=options.precision if options else None,
+        lowering=options.lowering if options else None,
+        threads=threads,
+    )
+
+
+def _samples(results: Results, runs: Iterable[Run], model: int, threads: int) -> list[TimedModel]:
+    """What each of `runs` that timed `model` with so many threads has of it."""
+    blocks = {block.id for block in results.blocks if block.threads == threads}
+    return [
+        one
+        for run in runs
+        if isinstance(run, Timed) and run.block in blocks
+        for one in run.models
+        if one.member == model and one.bursts
+    ]
+
+
+def _model(
+    results: Results, index: int, threads: int, label: str, times: _Times | None
+) -> ModelSummary:
+    model = results.models[index]
+    probe = model.probe
+    first_use = probe.first_use if probe else None
+    rate = peak = None
+    if model.multiply_adds and times:
+        rate = model.multiply_adds / (times.latency.value / 1e3)
+        peak = results.peak_multiply_adds_per_second.get(threads)
+    return ModelSummary(
+        model=index,
+        label=label,
+        setting=setting_of(model, threads),
+        samples=len(times.all_ms) if times else 0,
+        latency_ms=times.latency if times else None,
+        p90_ms=statistics.quantile(times.all_ms, 0.9) if times else None,
+        p99_ms=statistics.quantile(times.all_ms, 0.99) if times else None,
+        minimum_ms=min(times.all_ms) if times else None,
+        mad_percent=times.mad_percent if times else None,
+        outliers=times.outliers if times else 0,
+        cold_ms=times.cold_ms if times else None,
+        load_ms=first_use.load_ms if first_use else None,
+        first_run_ms=first_use.first_run_ms if first_use else None,
+        peak_memory_bytes=probe.peak_memory_bytes if probe else None,
+        multiply_adds=model.multiply_adds,
+        multiply_adds_per_second=rate,
+        share_of_peak=rate / peak if rate and peak else None,
+        counted=probe.counted if probe and threads == 1 else None,
+        native_ms=_native_ms(results, index, threads),
+        samples_ms=times.all_ms if times else (),
+    )
+
+
+def _native_ms(results: Results, index: int, threads: int) -> float | None:
+    found = [one for one in results.native if (one.member, one.threads) == (index, threads)]
+    return typical_ms(found) if found else None
+
+
+@dataclass(frozen=True)
+class _Times:
+    """A model's times over all its processes, in milliseconds."""
+
+    latency: Estimate
+    all_ms: tuple[float, ...]
+    mad_percent: float
+    outliers: int
+    cold_ms: float | None
+
+    @staticmethod
+    def of(every: Sequence[TimedModel], counting: Sequence[TimedModel]) -> _Times | None:
+        """Of the processes that timed a model, and what of them counts: the latency is of that."""
+        each = [[ns / 1e6 for burst in one.bursts for ns in burst.samples_ns] for one in every]
+        if not each:
+            return None
+        everything = tuple(ms for process in each for ms in process)
+        cold = [
+            burst.cold_ns / 1e6
+            for one in every
+            for burst in one.bursts
+            if burst.cold_ns is not None
+        ]
+        deviation = statistics.median_absolute_deviation(everything)
+        return _Times(
+            latency=_latency(counting),
+            all_ms=everything,
+            mad_percent=100 * deviation / median(everything),
+            outliers=sum(statistics.outliers(process) for process in each),
+            cold_ms=median(cold) if cold else None,
+        )
+
+
+def _latency(counting: Sequence[TimedModel]) -> Estimate:
+    interval = statistics.log_interval(
+        [
+            math.log(median(ns / 1e6 for burst in one.bursts for ns in burst.samples_ns))
+            for one in counting
+        ]
+    )
+    return Estimate(
+        value=interval.value,
+        low=interval.low,
+        high=interval.high,
+        processes=len(counting),
+        rounds=sum(len(one.bursts) for one in counting),
+    )
+
+
+def _pairs(results: Results, keys: Sequence[_Key], paper: Paper) -> Iterator[PairSummary]:
+    for block in results.blocks:
+        base = base_of(block, paper)
+        for member, ratio in ratios(results, block, paper).items():
+            yield PairSummary(
+                block=block.id,
+                numerator=keys.index((member, block.threads)),
+                denominator=keys.index((base, block.threads)),
+                ratio=ratio,
+            )
+
+
+def _verdicts(results: Results, paper: Paper) -> Iterator[Verdict]:
+    for claim in paper.claims:
+        for block in results.blocks:
+            if block.claim == claim.id:
+                first = results.models[block.members[0]]
+                yield verdict(results, block, paper, setting_of(first, block.threads))
+
+
+def short_labels(models: Sequence[Model]) -> list[str]:
+    """Short names, unique among those of one format: without the words that all share."""
+    each = [words(model.options) if model.options else [] for model in models]
+    shared = set.intersection(*(set(one) for one in each)) if each else set()
+    labels = [
+        "-".join([Network.of(model.options).label, *(word for word in own if word not in shared)])
+        if model.options
+        else model.name
+        for model, own in zip(models, each, strict=True)
+    ]
+    keys = [(label, model.format) for label, model in zip(labels, models, strict=True)]
+    return [
+        model.path if keys.count(key) > 1 else key[0]
+        for key, model in zip(keys, models, strict=True)
+    ]

@@ -1,0 +1,253 @@
+"""Reasons to doubt a measurement: a closed list, each with its evidence and its remedy.
+
+Ratios are paired within rounds and bear much of what is listed here; a model's own time does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from shufflenet_deploy.bench.analysis.estimates import half_width_percent
+from shufflenet_deploy.bench.analysis.selection import MOST, slow_share
+from shufflenet_deploy.bench.analysis.summary import PairSummary, Warning
+from shufflenet_deploy.bench.analysis.symptoms import (
+    climbing,
+    load,
+    low_frequency,
+    missing_sensors,
+    short_memory,
+    slow_governor,
+    slower_canary,
+    throttled,
+    throttled_before,
+    timed_runs,
+)
+from shufflenet_deploy.bench.analysis.wording import count
+from shufflenet_deploy.bench.results import Model, Results
+from shufflenet_deploy.runtime.worker.warm_up import WINDOW
+
+ARM64 = ("aarch64", "arm64")
+"""As Linux and as macOS call it."""
+
+_VIRTUAL = "linux,dummy-virt"
+"""QEMU's machine `virt`: on ARM hardware its processor is real, elsewhere it is emulated."""
+
+
+class Kind(NamedTuple):
+    """One of the list."""
+
+    meaning: str
+    remedy: str
+
+
+def find_warnings(results: Results, pairs: tuple[PairSummary, ...]) -> tuple[Warning, ...]:
+    """What `results`, and the ratios derived from them, deserve; the gravest first."""
+    found = {code: look(results) for code, look in _LOOKS.items()}
+    found["imprecise"] = _imprecise(results.parameters.interval_percent, pairs)
+    return tuple(
+        Warning(code=code, evidence=evidence, remedy=kind.remedy)
+        for code, kind in KINDS.items()
+        if (evidence := found[code])
+    )
+
+
+def notes(results: Results) -> tuple[str, ...]:
+    """What a reader should know besides, in plain sentences; no reason to doubt the figures."""
+    return tuple(_notes(results))
+
+
+def _notes(results: Results) -> Iterator[str]:
+    architecture = results.environment.architecture
+    if architecture.lower() not in ARM64:
+        yield (
+            f"This processor is {architecture}, no ARM64: what the paper says of time is said of "
+            "ARM processors and need not hold here."
+        )
+    slow = slow_share(results)
+    if slow:
+        consequence = (
+            "Where enough others remain, latencies and ratios are of those; percentiles, outliers "
+            "and distributions are of all."
+            if slow <= MOST
+            else "Those are too many to set aside, so that all figures are of all bursts."
+        )
+        yield (
+            f"In {slow:.0%} of the bursts the processor was slower than at its best, as a fixed "
+            f"computation beside each of them shows. {consequence}"
+        )
+    options = [model.options for model in results.models if model.options]
+    if any(one.weights == "random" for one in options):
+        yield "Networks with random weights take as long as trained ones, and recognise nothing."
+    if any(one.network == "alexnet" and one.input_size != (224, 224) for one in options):
+        yield (
+            "At sizes other than 224x224, AlexNet's last map is pooled adaptively to the 6x6 that "
+            "its classifier takes; the paper does not say what it did."
+        )
+
+
+def _emulated(results: Results) -> str | None:
+    if results.target.latency:
+        return None
+    return f"{results.target.board} is no real processor: its results have no latency"
+
+
+def _other_board(results: Results) -> str | None:
+    target, name = results.target, results.environment.board
+    if not target.expected or (name and name.startswith(target.expected)):
+        return None
+    says = f"calls itself {name}" if name else "does not say what it is"
+    return f"{target.board} was asked for, a {target.expected[0]}, and the machine {says}"
+
+
+def _virtual(results: Results) -> str | None:
+    name = results.environment.board
+    if not results.target.latency or name != _VIRTUAL:
+        return None
+    return f"the machine calls itself {name}, as QEMU's virtual machines for ARM do"
+
+
+def _slow_engine(results: Results) -> str | None:
+    slow = {model.name: why for model in results.models if (why := _why_slow(model))}
+    return _first_of([f"{name} {why}" for name, why in slow.items()])
+
+
+def _why_slow(model: Model) -> str | None:
+    """Only LiteRT tells; ONNX Runtime has no such delegate."""
+    probe = model.probe
+    if model.format != "tflite" or probe is None:
+        return None
+    if probe.delegate_partitions == 0:
+        return f"runs on the reference kernels of {probe.engine}, without its delegate"
+    if probe.delegate_partitions is not None and probe.delegate_partitions > 1:
+        return f"runs in {probe.delegate_partitions} pieces, slow operators between them"
+    if probe.engine == "tflite-runtime" and model.options and model.options.precision == "int8":
+        return "is int8, for which tflite-runtime has no delegate"
+    return None
+
+
+def _unstable(results: Results) -> str | None:
+    processes = timed_runs(results)
+    timed = Counter(model.member for run in processes for model in run.models)
+    # Of a slow model there are too few runs to tell; each of its bursts begins with as many again.
+    unstable = Counter(
+        model.member
+        for run in processes
+        for model in run.models
+        if not model.stable and len(model.warm_up_ns) >= 2 * WINDOW
+    )
+    return _first_of(
+        [
+            f"{results.models[member].name} was still becoming faster when its warm-up ended, "
+            f"in {runs} of {count(timed[member], 'run')}"
+            for member, runs in unstable.most_common()
+        ]
+    )
+
+
+def _imprecise(wanted_percent: float, pairs: tuple[PairSummary, ...]) -> str | None:
+    widths = [(half_width_percent(pair.ratio), pair.block) for pair in pairs]
+    wide = [
+        (math.inf if width is None else width, block)
+        for width, block in widths
+        if width is None or width > wanted_percent
+    ]
+    if not wide:
+        return None
+    width, block = max(wide)
+    known = "from too few processes to tell" if width == math.inf else f"to {width:.1f}%"
+    return (
+        f"{len(wide)} of {len(pairs)} ratios are not known to {wanted_percent:g}%; "
+        f"the worst is of {block}, known {known}"
+    )
+
+
+def _first_of(found: list[str]) -> str | None:
+    if not found:
+        return None
+    others = found[1:]
+    return found[0] + (f"; and {count(len(others), 'more such model')}" if others else "")
+
+
+KINDS = {
+    "emulated": Kind("its time is no latency", "measure on a device"),
+    "other-board": Kind(
+        "it may be another machine than the one that was asked for",
+        "name the board that it is, or describe it in your own devices.toml",
+    ),
+    "virtual-machine": Kind(
+        "where its processor is emulated, its time is no latency",
+        "if it is emulated, describe it with latency = false in your own devices.toml",
+    ),
+    "throttled": Kind(
+        "the system slowed the processor while it was measured",
+        "use the supply that the board's maker names, and a heat sink with a fan, then reboot and "
+        "measure again; let a phone cool down, out of its case",
+    ),
+    "low-frequency": Kind(
+        "a core ran below the frequency that it is made for",
+        "cool it, set the governor to performance, lift any limit of the frequency; on a PC "
+        "switch turbo off",
+    ),
+    "slower-canary": Kind(
+        "the same work took longer at the end than at the start",
+        "cool it, or measure with --cool-down; on a shared or virtual machine rely on ratios, not "
+        "on times",
+    ),
+    "other-load": Kind(
+        "something else ran meanwhile",
+        "stop what else runs, see top; where you cannot, rely on ratios, not on times",
+    ),
+    "short-memory": Kind(
+        "the system was about to run out of memory",
+        "stop what else runs, or measure fewer or smaller models",
+    ),
+    "slow-engine": Kind(
+        "the engine did not take its fast path",
+        "use ai-edge-litert, not tflite-runtime, and export with --lowering fast",
+    ),
+    "climbing": Kind(
+        "the temperature had not come to rest",
+        "cool it, measure with --cool-down, or for longer, until the temperature stays",
+    ),
+    "governor": Kind(
+        "the system may lower a core's frequency",
+        "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+    ),
+    "unstable-warm-up": Kind(
+        "a model was timed before its time had stopped falling",
+        "measure again on a machine at rest",
+    ),
+    "imprecise": Kind(
+        "a ratio is known less well than was wanted",
+        "measure with more --processes or --rounds, on a machine at rest",
+    ),
+    "throttled-before": Kind(
+        "the firmware slowed the processor before it was measured",
+        "it may come again: use the supply that the board's maker names, and a heat sink",
+    ),
+    "missing-sensors": Kind(
+        "what a sensor would have told is not known to be good",
+        "rely on the canary, a fixed computation that tells of slowing down on every machine",
+    ),
+}
+"""The whole list by code, by gravity."""
+
+_LOOKS: dict[str, Callable[[Results], str | None]] = {
+    "emulated": _emulated,
+    "other-board": _other_board,
+    "virtual-machine": _virtual,
+    "throttled": throttled,
+    "low-frequency": low_frequency,
+    "slower-canary": slower_canary,
+    "other-load": load,
+    "short-memory": short_memory,
+    "slow-engine": _slow_engine,
+    "climbing": climbing,
+    "governor": slow_governor,
+    "unstable-warm-up": _unstable,
+    "throttled-before": throttled_before,
+    "missing-sensors": missing_sensors,
+}

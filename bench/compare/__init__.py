@@ -1,0 +1,1 @@
+"""Two measurements of the same models: what changed, and whether that is a failure."""

@@ -1,0 +1,96 @@
+"""What changed between two files of counts, A and B.
+
+Counts repeat to some hundredths of a percent, so a change needs no interval to be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import exp, fsum, log
+
+import msgspec
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.measure.counts import Counts, Entry
+
+
+class CountChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One artifact on one processor."""
+
+    artifact: str
+    engine: str
+    cpu: str
+    same_file: bool
+    a: int
+    """Instructions of one inference."""
+    b: int
+    ratio: float
+    """B / A: above 1 B takes more."""
+
+
+class CountComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """All that changed between two files of counts."""
+
+    changes: tuple[CountChange, ...]
+    mean: float
+    """Geometric mean of the ratios."""
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    differences: tuple[str, ...]
+    """Of the versions by which it was counted: what, with that of A and of B."""
+
+
+def compare_counts(a: Counts, b: Counts) -> CountComparison:
+    """Compare what both have counted, by artifact's name, engine and processor.
+
+    Raises `BenchError` where there is nothing of the kind.
+    """
+    before, after = ({entry.key: entry for entry in one.entries} for one in (a, b))
+    changes = tuple(_change(before[key], after[key]) for key in before if key in after)
+    if not changes:
+        raise BenchError("A and B have no artifact in common that both counted on one processor")
+    return CountComparison(
+        changes=changes,
+        mean=exp(fsum(log(one.ratio) for one in changes) / len(changes)),
+        only_a=tuple(_title(before[key]) for key in before if key not in after),
+        only_b=tuple(_title(after[key]) for key in after if key not in before),
+        differences=tuple(_differences(a, b)),
+    )
+
+
+def count_failures(comparison: CountComparison, percent: float) -> tuple[str, ...]:
+    """What takes more instructions by more than `percent`, also their mean: a line each."""
+    named = [(f"{one.artifact} on {one.cpu}", one.ratio) for one in comparison.changes]
+    return tuple(
+        f"{name} takes {100 * (ratio - 1):.2f}% more instructions"
+        for name, ratio in (*named, ("the geometric mean", comparison.mean))
+        if ratio > 1 + percent / 100
+    )
+
+
+def _change(a: Entry, b: Entry) -> CountChange:
+    one, other = a.counted.instructions, b.counted.instructions
+    return CountChange(
+        artifact=a.artifact,
+        engine=a.engine,
+        cpu=a.cpu,
+        same_file=a.sha256 == b.sha256,
+        a=one,
+        b=other,
+        ratio=other / one,
+    )
+
+
+def _title(entry: Entry) -> str:
+    return f"{entry.artifact} on {entry.cpu}"
+
+
+def _differences(a: Counts, b: Counts) -> Iterator[str]:
+    if a.qemu != b.qemu:
+        yield f"QEMU {a.qemu} and {b.qemu}"
+    one, other = (
+        sorted({f"{entry.engine} {entry.engine_version}" for entry in counts.entries})
+        for counts in (a, b)
+    )
+    if one != other:
+        yield f"{', '.join(one)} and {', '.join(other)}"

@@ -1,0 +1,79 @@
+"""One of the two measurements of a comparison: which of its models are found in the other."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from statistics import median
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from shufflenet_deploy.bench.analysis.selection import select_bursts
+from shufflenet_deploy.bench.compare.effects import Process
+from shufflenet_deploy.bench.results import Model, Results
+
+
+class Key(NamedTuple):
+    """By what a model is found in the other file."""
+
+    name: str
+    """Which its options give a file, so that they are equal where it is; or the file's own.
+
+    Without the weights, whose values do not enter the time.
+    """
+    number: int
+    """Among those of that name, such as an old and a new build of one network."""
+    threads: int
+
+
+class Side:
+    """What results have of models with times."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._runs = select_bursts(results)
+        self._threads = {block.id: block.threads for block in results.blocks}
+        self._keys = dict(self._find_keys())
+        self.models: dict[Key, Model] = {
+            key: results.models[member] for (member, _), key in self._keys.items()
+        }
+
+    def _find_keys(self) -> Iterator[tuple[tuple[int, int], Key]]:
+        """Member and threads of every model that was timed, with its key."""
+        timed = {
+            (self._threads[run.block], one.member)
+            for run in self._runs
+            for one in run.models
+            if one.bursts
+        }
+        seen: Counter[tuple[str, int]] = Counter()
+        for threads, member in sorted(timed):
+            model = self._results.models[member]
+            options = model.options and replace(model.options, weights="")
+            name = options.file_name if options else model.name
+            yield (member, threads), Key(name, seen[name, threads], threads)
+            seen[name, threads] += 1
+
+    def processes(self, keys: Iterable[Key]) -> list[Process]:
+        """The processes that count and timed models of `keys`, numbered in that order."""
+        numbers = {key: number for number, key in enumerate(keys)}
+        found = []
+        for run in self._runs:
+            logs = {}
+            for one in run.models:
+                key = self._keys.get((one.member, self._threads[run.block]))
+                if one.bursts and key in numbers:
+                    times = [ns for burst in one.bursts for ns in burst.samples_ns]
+                    logs[numbers[key]] = math.log(median(times))
+            if logs:
+                found.append(Process(run.block, logs))
+        return found
+
+    def canary_ns(self) -> float | None:
+        """Time of the fixed computation at the start of the processes that count, their median."""
+        starts = [
+            median(run.canary.start_ns) for run in self._runs if run.canary and run.canary.start_ns
+        ]
+        return median(starts) if starts else None

@@ -1,0 +1,274 @@
+"""The host's end of a keeper: one for a session on a device, whatever the way to it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import IO
+
+import msgspec
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.devices.report import Report
+from shufflenet_deploy.runtime.agent.protocol import (
+    ALIVE_SECONDS,
+    Alive,
+    Begin,
+    Busy,
+    Ended,
+    FromKeeper,
+    Interrupt,
+    Ready,
+    Said,
+    ToKeeper,
+    Work,
+)
+from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress, Spec
+
+_LEAVE_SECONDS = 15.0
+"""For a keeper to end the worker and put the governor back, sudo included."""
+_LAST_LINES = 40
+_MESSAGE = b'{"type":"'
+"""How each begins."""
+Failure = Callable[[int, str], BenchError | None]
+"""The exit code of the command to the keeper and all it said on stderr -> what that means."""
+
+
+class Lost(BenchError):  # noqa: N818 - what happened, not what is wrong
+    """The device went away in the middle; what was measured before stands."""
+
+
+class Unstarted(BenchError):  # noqa: N818 - what happened, not what is wrong
+    """The way was there, and what should have been the keeper ended before it said a word."""
+
+
+class Kept:
+    """A session on a device that `command` reaches, a process with a keeper at its other end.
+
+    Raises `BenchError` where there is no keeper to be had, or the device is taken.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        name: str,
+        failure: Failure,
+        begin: Begin,
+        preface: bytes = b"",
+    ) -> None:
+        self._name = name
+        self._failure = failure
+        self._process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Neither the terminal's Ctrl-C nor its questions are for this process.
+            start_new_session=True,
+        )
+        self._remarks: deque[str] = deque(maxlen=_LAST_LINES)
+        # Heard by a thread: what Ctrl-C interrupts while it reads a line has lost half of it.
+        self._lines: SimpleQueue[bytes] = SimpleQueue()
+        self._listeners = [
+            threading.Thread(target=listen, daemon=True) for listen in (self._hear, self._listen)
+        ]
+        for listener in self._listeners:
+            listener.start()
+        self._started = False
+        self._sending = threading.Lock()
+        self._closed = threading.Event()
+        try:
+            self._write(preface)
+            self._send(begin)
+            first = self._first()
+            if isinstance(first, Busy):
+                raise BenchError(
+                    f"{name} is taken by {first.holder}: wait until it is free, or end that there"
+                )
+            assert isinstance(first, Ready)
+        except BaseException:
+            self.close()
+            raise
+        self._started = True
+        self.notes = first.notes
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
+
+    def run(self, spec: Spec, report: Report) -> Answer:
+        """Have a new worker carry out `spec`; see `Device.run`."""
+        self._send(Work(spec=msgspec.Raw(msgspec.json.encode(spec))))
+        ended, interrupted, remark = self._follow(report)
+        if interrupted and ended.code:
+            raise KeyboardInterrupt
+        if ended.code:
+            raise _worker_failure(ended.code, remark)
+        answer = _decode(ended.answer)
+        # Ctrl-C may have come too late for the worker; who pressed it wants an end all the same.
+        return msgspec.structs.replace(answer, stopped="interrupted") if interrupted else answer
+
+    def close(self) -> None:
+        """Let the device go. A worker that still runs is ended by the keeper."""
+        self._closed.set()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(_LEAVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for listener in self._listeners:
+            listener.join(1.0)
+
+    def _follow(self, report: Report) -> tuple[Ended, bool, str]:
+        """Hear the worker out; its end, whether Ctrl-C came, and its last line but progress."""
+        interrupted, remark = False, ""
+        while True:
+            try:
+                message = self._receive()
+                if isinstance(message, Ended):
+                    return message, interrupted, remark
+                assert isinstance(message, Said)
+                progress = _progress(message.line)
+                if progress:
+                    report(progress)
+                else:
+                    remark = message.line.strip() or remark
+            except KeyboardInterrupt:
+                self._send(Interrupt())
+                if interrupted:  # the second: do not wait for the answer
+                    raise
+                interrupted = True
+            except BaseException:
+                with contextlib.suppress(BenchError):
+                    self._send(Interrupt())
+                    self._send(Interrupt())  # at once, or closing would wait for all its rounds
+                raise
+
+    def _first(self) -> FromKeeper:
+        """The keeper's first message. A shell may print before, such as what ~/.bashrc has."""
+        said = ""
+        while True:
+            line = self._lines.get()
+            if not line:
+                raise self._ended(said)
+            begin = line.find(_MESSAGE)
+            if begin >= 0:
+                return self._decode(line[begin:])
+            said = _shown(line) or said
+
+    def _receive(self) -> FromKeeper:
+        line = self._lines.get()
+        if not line.endswith(b"\n"):
+            self._lines.put(b"")  # for who asks again
+            raise self._ended()
+        return self._decode(line)
+
+    def _decode(self, line: bytes) -> FromKeeper:
+        try:
+            message: FromKeeper = msgspec.json.decode(line, type=FromKeeper)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise BenchError(
+                f"{self._name} says {_shown(line)!r}, where the keeper of shufflenet-deploy should "
+                "speak: it must print nothing by itself (see ~/.bashrc there)"
+            ) from None
+        return message
+
+    def _send(self, message: ToKeeper) -> None:
+        self._write(msgspec.json.encode(message) + b"\n")
+
+    def _write(self, data: bytes) -> None:
+        stdin: IO[bytes] | None = self._process.stdin
+        assert stdin is not None
+        try:
+            with self._sending:
+                stdin.write(data)
+                stdin.flush()
+        except (OSError, ValueError):  # closed
+            raise self._ended() from None
+
+    def _ended(self, printed: str = "") -> BenchError:
+        """What it means that the keeper is no longer there; `printed` is no message of it."""
+        try:
+            code = self._process.wait(_LEAVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = -signal.SIGKILL
+        for listener in self._listeners:
+            listener.join(1.0)
+        said = "\n".join(self._remarks)
+        error = self._failure(code, said)
+        if error is not None:
+            return error
+        last = self._remarks[-1] if self._remarks else printed or f"exit code {code}"
+        if not self._started:
+            return Unstarted(last)
+        return Lost(f"{self._name} went away in the middle ({last})")
+
+    def _hear(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stdout:
+            for line in stdout:
+                self._lines.put(line)
+        self._lines.put(b"")
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stderr:
+            for line in stderr:
+                if text := line.decode(errors="replace").strip():
+                    self._remarks.append(text)
+
+    def _beat(self) -> None:
+        while not self._closed.wait(ALIVE_SECONDS):
+            with contextlib.suppress(BenchError):
+                self._send(Alive())
+
+
+def this_host() -> str:
+    """How this host is called, for others who find a device taken."""
+    return socket.gethostname() or "another host"
+
+
+def _shown(line: bytes) -> str:
+    return " ".join(line.decode(errors="replace").split())[:200]
+
+
+def _progress(line: str) -> Progress | None:
+    try:
+        return msgspec.json.decode(line, type=Progress)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _worker_failure(code: int, remark: str) -> BenchError:
+    """What to tell of a worker that ended with `code`; `remark` is the last it said."""
+    if remark.startswith("error: "):
+        return BenchError(remark.removeprefix("error: "), usage=code == 2)
+    ending = f"exit code {code}"
+    if code < 0:
+        ending = f"signal {-code}"
+        if -code in signal.valid_signals():
+            ending = signal.Signals(-code).name
+        if -code == signal.SIGKILL:
+            ending += ", which is what the system does when it is out of memory"
+    last = f"its last line: {remark}" if remark else "it said nothing"
+    return BenchError(f"the worker died ({ending}); {last}")
+
+
+def _decode(answer: str) -> Answer:
+    try:
+        version = msgspec.json.decode(answer, type=dict[str, msgspec.Raw]).get("version")
+        if version is None or bytes(version) != b"%d" % ANSWER_VERSION:
+            raise BenchError(
+                "the worker is of another version of shufflenet-deploy than this host: "
+                "install the same on both"
+            )
+        return msgspec.json.decode(answer, type=Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"the worker's answer cannot be read: {error}") from None

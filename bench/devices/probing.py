@@ -1,0 +1,40 @@
+"""Ask all boards at once whether they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.devices import PROBES
+from shufflenet_deploy.bench.devices.boards import Board, is_this_machine, matches
+from shufflenet_deploy.runtime.machine.environment import read_environment
+
+
+class Probed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking one board."""
+
+    answers: bool
+    says: str
+    """What it calls itself; else why there is no answer, and what to do."""
+
+
+def probe_all(boards: Sequence[Board]) -> dict[str, Probed]:
+    """By the boards' names, in their order. None waits for another that is switched off."""
+    with ThreadPoolExecutor(max_workers=max(len(boards), 1)) as threads:
+        return dict(zip((board.name for board in boards), threads.map(_probe, boards), strict=True))
+
+
+def _probe(board: Board) -> Probed:
+    here = is_this_machine(board, read_environment())
+    try:
+        says = PROBES["local" if here else board.kind](board)
+    except BenchError as error:
+        return Probed(answers=False, says=str(error))
+    if matches(board, says) is False:
+        return Probed(
+            answers=True, says=f"it calls itself {says!r}, which is no {board.title}: --any-board"
+        )
+    return Probed(answers=True, says=says)

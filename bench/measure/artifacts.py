@@ -1,0 +1,176 @@
+"""The artifacts to measure: those that were named, or a suite's, exported where missing.
+
+Exporting needs torch, which this package never imports: it is another process, and the two
+meet only in the artifacts' folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options, manifest_path
+from shufflenet_deploy.runtime.engines import RUNTIMES
+from shufflenet_deploy.runtime.files import sha256
+
+EXPORTER = (sys.executable, "-m", "shufflenet_deploy.export")
+_NEEDED_TO_EXPORT = ("torch", "onnx")
+
+Tell = Callable[[str], None]
+"""Takes a line for the user."""
+
+
+def open_named(paths: Iterable[Path]) -> list[Artifact]:
+    """Open the artifacts at `paths`, in their order.
+
+    Raises `InferenceError` for one that cannot be used, and `BenchError` where two are the same
+    file: a model does not take turns with itself.
+    """
+    return _each_once(paths, Artifact.open, lambda artifact: artifact.manifest.sha256)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A file to measure: an artifact, or a model of another tool, which has no manifest."""
+
+    path: Path
+    sha256: str
+    manifest: Manifest | None
+
+    @staticmethod
+    def of(artifact: Artifact) -> Subject:
+        """An artifact as a subject."""
+        return Subject(artifact.path, artifact.manifest.sha256, artifact.manifest)
+
+    @property
+    def format(self) -> str:
+        """``onnx`` or ``tflite``: which engine runs it."""
+        return self.path.suffix.removeprefix(".")
+
+
+def open_subjects(paths: Iterable[Path]) -> list[Subject]:
+    """Open the files at `paths`, in their order, whether or not they have manifests.
+
+    Raises `InferenceError` for one that cannot be used, and `BenchError` for one that no engine
+    runs or that is the same as another.
+    """
+    return _each_once(paths, _open_subject, lambda subject: subject.sha256)
+
+
+def _open_subject(path: Path) -> Subject:
+    if path.suffix.removeprefix(".") not in RUNTIMES:
+        known = " and ".join(f".{suffix}" for suffix in RUNTIMES)
+        raise BenchError(f"{path} is no model: {known} files are", usage=True)
+    if path.is_file() and not manifest_path(path).exists():
+        return Subject(path, sha256(path), None)
+    return Subject.of(Artifact.open(path))
+
+
+_T = TypeVar("_T", Artifact, Subject)
+
+
+def _each_once(
+    paths: Iterable[Path], opener: Callable[[Path], _T], hash_of: Callable[[_T], str]
+) -> list[_T]:
+    """Open `paths`, and refuse one that is the same file as another."""
+    opened: dict[str, _T] = {}
+    for path in paths:
+        one = opener(path)
+        twin = opened.setdefault(hash_of(one), one)
+        if twin is not one:
+            raise BenchError(
+                f"{path} is the same artifact as {twin.path}: give each only once", usage=True
+            )
+    return list(opened.values())
+
+
+def provide(
+    wanted: Sequence[Options], folder: Path, tell: Tell, exporter: Sequence[str] = EXPORTER
+) -> list[Artifact]:
+    """The artifacts of `wanted` in `folder`, with those exported that it does not hold.
+
+    Only a file whose manifest says exactly what is wanted, and whose bytes are those that the
+    manifest vouches for, is used as it is. Raises `BenchError` where exporting is impossible.
+    """
+    found = {options: _find(options, folder, tell) for options in wanted}
+    missing = [options for options, artifact in found.items() if artifact is None]
+    if missing:
+        _check_exporter(missing, folder)
+    jobs = _by_network(missing)
+    for number, job in enumerate(jobs, start=1):
+        names = ", ".join(options.file_name for options in job)
+        tell(f"[{number}/{len(jobs)}] exporting {names}")
+        _export(job, folder, exporter)
+    return [artifact or _exported(options, folder) for options, artifact in found.items()]
+
+
+def _find(options: Options, folder: Path, tell: Tell) -> Artifact | None:
+    path = folder / options.file_name
+    if not path.exists():
+        return None
+    try:
+        artifact = Artifact.open(path)
+    except InferenceError as error:
+        tell(f"not used: {error}")
+        return None
+    if artifact.manifest.options != options:
+        tell(f"not used: {path} was exported with other options than its name says")
+        return None
+    return artifact
+
+
+def _exported(options: Options, folder: Path) -> Artifact:
+    path = folder / options.file_name
+    artifact = Artifact.open(path)
+    if artifact.manifest.options != options:
+        raise BenchError(f"{path} was exported with other options than were asked for")
+    return artifact
+
+
+def _check_exporter(missing: Sequence[Options], folder: Path) -> None:
+    if all(importlib.util.find_spec(name) for name in _NEEDED_TO_EXPORT):
+        return
+    names = ", ".join(options.file_name for options in missing)
+    raise BenchError(
+        f"missing in {folder}: {names}. Copy them there with their manifests, or install what "
+        "exports them: pip install 'shufflenet-deploy[export]'"
+    )
+
+
+def _by_network(missing: Iterable[Options]) -> list[list[Options]]:
+    """Jobs for the exporter: the formats of one network together, since it is captured once."""
+    jobs: dict[Options, list[Options]] = {}
+    for options in missing:
+        jobs.setdefault(msgspec.structs.replace(options, format=""), []).append(options)
+    return list(jobs.values())
+
+
+def _export(job: Sequence[Options], folder: Path, exporter: Sequence[str]) -> None:
+    """Run the exporter. Its stderr is ours; its stdout is not, which is for our own result."""
+    options = job[0]
+    command = [*exporter, "--network", options.network]
+    if options.groups is not None:
+        command += ["--groups", str(options.groups)]
+    if options.scale is not None:
+        command += ["--scale", str(options.scale)]
+    height, width = options.input_size
+    command += ["--input-size", f"{height}x{width}", "--precision", options.precision]
+    command += ["--lowering", options.lowering]
+    for one in job:
+        command += ["--format", one.format]
+    command += ["--out", str(folder)]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    if ended.returncode:
+        raise BenchError(
+            f"shufflenet-export failed on {options.network} with exit code {ended.returncode}; "
+            "what it said is above"
+        )

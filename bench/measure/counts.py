@@ -1,0 +1,186 @@
+"""Instructions of each inference on emulated processors: ``counts.json``, and how it is made.
+
+An emulated time is no latency, and there is none here. Counts repeat from run to run to some
+hundredths of a percent, so they guard against changes for the worse where no ARM is at hand.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.counted import Counted
+from shufflenet_deploy.bench.documents import COUNTS, load
+from shufflenet_deploy.bench.emulation.count import count
+from shufflenet_deploy.bench.emulation.machine import Machine
+from shufflenet_deploy.bench.emulation.processors import Processor, find_processor
+from shufflenet_deploy.bench.emulation.qemu import find_qemu
+from shufflenet_deploy.bench.measure.artifacts import Subject
+from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.files import staged
+
+COUNTS_VERSION: Literal[1] = 1
+
+Tell = Callable[[str], None]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One artifact on one processor."""
+
+    artifact: str
+    """Its file's name."""
+    sha256: str
+    options: Options | None
+    """None for a file of another tool, which has no manifest."""
+    multiply_adds: int | None
+    engine: str
+    engine_version: str
+    cpu: str
+    difference: float | None
+    """Of the self-check; None for a file without a manifest."""
+    counted: Counted
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is a count of, whatever the versions."""
+        return self.artifact, self.engine, self.cpu
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that was counted, or up to where it was stopped."""
+
+    kind: Literal["counts"] = "counts"
+    version: Literal[1] = COUNTS_VERSION
+    qemu: str
+    counts: Literal["instructions", "cache"]
+    """What was asked for; ``cache`` has instructions too."""
+    entries: tuple[Entry, ...] = ()
+    complete: bool = False
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be counted."""
+
+    subjects: tuple[Subject, ...]
+    cpus: tuple[str, ...]
+    caches: bool
+    jobs: int
+    """So many at once."""
+
+
+def begin(wanted: Wanted) -> Counts:
+    """Counts without entries. Raises `BenchError` for a processor that is not known."""
+    for cpu in wanted.cpus:
+        find_processor(cpu)
+    return Counts(qemu=find_qemu().version, counts="cache" if wanted.caches else "instructions")
+
+
+def go_on(earlier: Counts, begun: Counts, path: Path) -> Counts:
+    """`earlier`, read from `path`, to be gone on with. Raises `BenchError` where it cannot be."""
+    if (earlier.qemu, earlier.counts) != (begun.qemu, begun.counts):
+        raise BenchError(
+            f"{path} was counted by another QEMU or with other --counts, so --resume cannot go on "
+            "with it: name another file with --out",
+            usage=True,
+        )
+    return replace(earlier, complete=False)
+
+
+def count_all(begun: Counts, wanted: Wanted, tell: Tell) -> Iterator[Counts]:
+    """Count what `begun` lacks, and yield all that there is after each entry.
+
+    Raises `BenchError` as `emulation.count.count` does. Nothing runs on after this has ended.
+    """
+    there = {(entry.sha256, entry.cpu): entry for entry in begun.entries}
+    jobs = {
+        (one.sha256, cpu): (one, find_processor(cpu))
+        for one in wanted.subjects
+        for cpu in wanted.cpus
+        if (one.sha256, cpu) not in there
+    }
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=max(1, wanted.jobs)) as pool:
+        running = [pool.submit(_entry, *job, wanted.caches, tell, stop) for job in jobs.values()]
+        try:
+            for done, future in enumerate(as_completed(running), start=1):
+                entry = future.result()
+                there[entry.sha256, entry.cpu] = entry
+                tell(f"[{done}/{len(jobs)}] {entry.artifact} on {entry.cpu}")
+                yield replace(begun, entries=_ordered(there, wanted, begun))
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    yield replace(begun, entries=_ordered(there, wanted, begun), complete=True)
+
+
+def _ordered(
+    there: dict[tuple[str, str], Entry], wanted: Wanted, begun: Counts
+) -> tuple[Entry, ...]:
+    """As it is wanted, and then what an earlier run had beside that.
+
+    Files of equal bytes, as of a network in which `fast` rewrites nothing, are counted once.
+    """
+    entries = [
+        _of(subject, there[subject.sha256, cpu])
+        for subject in wanted.subjects
+        for cpu in wanted.cpus
+        if (subject.sha256, cpu) in there
+    ]
+    keys = {entry.key for entry in entries}
+    return (*entries, *(entry for entry in begun.entries if entry.key not in keys))
+
+
+def _entry(
+    subject: Subject, processor: Processor, caches: bool, tell: Tell, stop: threading.Event
+) -> Entry:
+    machine = Machine(processor, (subject.format,), tell)
+    try:
+        figures = count(machine, machine.place(subject.path), caches, stop)
+    finally:
+        machine.close()
+    if figures.counting.sha256 != subject.sha256:
+        raise BenchError(f"{subject.path} was replaced while it was being counted: count again")
+    return Entry(
+        artifact=subject.path.name,
+        sha256=subject.sha256,
+        options=None,
+        multiply_adds=None,
+        engine=figures.counting.engine,
+        engine_version=figures.counting.engine_version,
+        cpu=processor.name,
+        difference=figures.counting.difference,
+        counted=figures.counted,
+    )
+
+
+def _of(subject: Subject, entry: Entry) -> Entry:
+    """`entry`, of a file with the bytes of `subject`, as one of `subject` itself."""
+    manifest = subject.manifest
+    return replace(
+        entry,
+        artifact=subject.path.name,
+        options=manifest.options if manifest else None,
+        multiply_adds=manifest.multiply_adds if manifest else None,
+    )
+
+
+def write(path: Path, counts: Counts) -> None:
+    """Write `counts` to `path`, whole or not at all, an entry a line so that changes show."""
+    rest = msgspec.json.encode(replace(counts, entries=()))
+    lines = b",\n".join(map(msgspec.json.encode, counts.entries))
+    with staged(path) as temporary:
+        temporary.write_bytes(
+            rest.replace(b'"entries":[]', b'"entries":[\n' + lines + b"]") + b"\n"
+        )
+
+
+def read(path: Path) -> Counts:
+    """Read counts. Raises `BenchError` as `documents.load` does."""
+    return load(path, COUNTS, Counts, COUNTS_VERSION, "count again")

@@ -1,0 +1,114 @@
+"""Which models are measured in the same processes: only their times are pairs.
+
+A block is kept as small as what it is for, so that it fits small boards: the models of one claim
+at one size, engine and precision. AlexNet alone takes half a gigabyte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from shufflenet_deploy.bench.analysis.wording import count
+from shufflenet_deploy.bench.paper.claims import Claim, Paper
+from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.bench.results import Block, Model
+from shufflenet_deploy.runtime.artifact import Options
+
+LARGEST = 6
+"""Models of a block that is for no claim."""
+
+
+def plan(models: Sequence[Model], paper: Paper, threads: Sequence[int], named: int) -> list[Block]:
+    """The blocks in which `models` are measured, for each number of threads.
+
+    Every claim whose networks are all there gets one in each setting. The first `named` models
+    were named by the user, who wants them compared with each other, whatever they are: up to
+    `LARGEST` of them are a block too. What is in none of these is measured in blocks of its own.
+    """
+    return [
+        Block(
+            id=f"{title}, {count(number, 'thread')}",
+            claim=claim,
+            members=members,
+            threads=number,
+        )
+        for number in threads
+        for title, claim, members in _groups(models, paper, named)
+    ]
+
+
+_Group = tuple[str, str | None, tuple[int, ...]]
+"""Title, the claim's id, indices of models."""
+
+
+def _groups(models: Sequence[Model], paper: Paper, named: int) -> list[_Group]:
+    groups = list(_claims(models, paper))
+    together = tuple(range(named))
+    if 1 < named <= LARGEST and all(set(together) != set(group[2]) for group in groups):
+        groups.insert(0, ("named", None, together))
+    placed = {member for _, _, members in groups for member in members}
+    rest: dict[str, list[int]] = {}
+    for index, model in enumerate(models):
+        if index not in placed:
+            rest.setdefault(_others_title(model), []).append(index)
+    for title, indices in rest.items():
+        for start in range(0, len(indices), LARGEST):
+            number = f" ({start // LARGEST + 1})" if len(indices) > LARGEST else ""
+            groups.append((title + number, None, tuple(indices[start : start + LARGEST])))
+    return groups
+
+
+def _claims(models: Sequence[Model], paper: Paper) -> Iterator[_Group]:
+    settings: dict[Options, dict[Network, int]] = {}
+    for index, model in enumerate(models):
+        if model.options is not None:
+            members = settings.setdefault(_setting(model.options), {})
+            # Of two builds of one network the first stands for it.
+            members.setdefault(Network.of(model.options), index)
+    for setting, members in settings.items():
+        for claim in paper.claims:
+            if setting.input_size in claim.input_sizes and set(claim.networks) <= set(members):
+                yield (
+                    _claim_title(claim, setting),
+                    claim.id,
+                    tuple(members[network] for network in claim.networks),
+                )
+
+
+def _setting(options: Options) -> Options:
+    """`options` without the network: models whose times may be compared have them equal.
+
+    Nor the weights, whose values do not enter the time.
+    """
+    return Options(
+        network="",
+        groups=None,
+        scale=None,
+        input_size=options.input_size,
+        format=options.format,
+        precision=options.precision,
+        lowering=options.lowering,
+        target=options.target,
+        io=options.io,
+    )
+
+
+def _claim_title(claim: Claim, setting: Options) -> str:
+    return f"{claim.id}: {setting.format}, {' '.join(words(setting))}"
+
+
+def _others_title(model: Model) -> str:
+    if model.options is None:
+        return f"others: {model.format}"
+    return f"in turns: {model.format}, {' '.join(words(_setting(model.options)))}"
+
+
+def words(options: Options) -> list[str]:
+    """What names a setting beside its format; what is usual goes without saying."""
+    height, width = options.input_size
+    unusual = [
+        *([] if options.lowering == "fast" else [options.lowering]),
+        *([] if options.target == "arm64" else [options.target]),
+        *([] if options.io == "float32" else [f"{options.io}in"]),
+    ]
+    return [f"{height}x{width}", options.precision, *unusual]

@@ -1,0 +1,1 @@
+"""What the ShuffleNet paper says of time, its networks, and the suites that measure it."""

@@ -1,0 +1,69 @@
+"""Suites of artifacts to measure together, read from ``suites.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import product
+
+import msgspec
+
+from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.bench.paper.claims import ERRORS_SIZE, Paper, Size
+from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.runtime.artifact import Options
+
+
+class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What claims or published errors need, in every format and precision."""
+
+    description: str
+    claims: tuple[str, ...] = ()
+    """Ids."""
+    published: bool = False
+    """Every network whose error is published."""
+    input_sizes: tuple[Size, ...] = ()
+    """No others than these; empty leaves all."""
+    formats: tuple[str, ...]
+    precisions: tuple[str, ...]
+
+    def options(self, paper: Paper) -> tuple[Options, ...]:
+        """The artifacts that the suite consists of, each once, small networks' sizes first."""
+        wanted = sorted(dict.fromkeys(self._wanted(paper)), key=lambda one: one[0])
+        return tuple(
+            Options(
+                network=network.name,
+                groups=network.groups,
+                scale=network.scale,
+                input_size=size,
+                format=format_,
+                precision=precision,
+            )
+            for format_, precision, (size, network) in product(
+                self.formats, self.precisions, wanted
+            )
+        )
+
+    def _wanted(self, paper: Paper) -> Iterator[tuple[Size, Network]]:
+        for claim in paper.claims:
+            if claim.id in self.claims:
+                for size in claim.input_sizes:
+                    if not self.input_sizes or size in self.input_sizes:
+                        yield from ((size, network) for network in claim.networks)
+        if self.published:
+            yield from ((ERRORS_SIZE, error.network) for error in paper.errors)
+
+
+def load_suites() -> dict[str, Suite]:
+    """Read ``suites.toml``: name -> suite."""
+    text = files("shufflenet_deploy.bench.paper").joinpath("suites.toml").read_text()
+    return msgspec.convert(tomllib.loads(text), type=dict[str, Suite])
+
+
+def find_suite(name: str) -> Suite:
+    """The suite of that name. Raises `BenchError` where there is none."""
+    suites = load_suites()
+    if name not in suites:
+        raise BenchError(f"unknown suite {name!r}: choose from {', '.join(suites)}", usage=True)
+    return suites[name]

@@ -1,0 +1,108 @@
+"""From a PyTorch network to a `Graph`, by torch.export.
+
+ATen operators are translated one by one (`aten`); then batch normalisation and ReLU are folded
+into what stands before them (`folding`). An operator without a translation is refused by name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import fx, nn
+
+from shufflenet_deploy.export import ExportError
+from shufflenet_deploy.export.capture.aten import (
+    ALIASES,
+    BATCH,
+    TRANSLATIONS,
+    recognise_local_response_norm,
+    recognise_shuffle,
+    refusal,
+    source_of,
+)
+from shufflenet_deploy.export.capture.folding import fold
+from shufflenet_deploy.export.graph.operators import Graph, Node, Pair
+
+
+def capture(network: nn.Module, input_size: Pair) -> Graph:
+    """The network on images of `input_size` (height, width), with BN and ReLU folded.
+
+    Raises `ExportError` for an operator, or an argument of one, that has no translation.
+    """
+    images = torch.zeros(BATCH, 3, *input_size)
+    program = torch.export.export(network.eval(), (images,))
+    return fold(_Translation(program).graph((3, *input_size)))
+
+
+class _Translation:
+    """One pass over an exported program.
+
+    A node of a chain (a view, say) gets no value of its own: the chain's last node does. Only
+    where something reads a node without a value is there an operator that nobody knows.
+    """
+
+    def __init__(self, program: torch.export.ExportedProgram) -> None:
+        self._fx_nodes = list(program.graph.nodes)
+        self._nodes: list[Node] = []
+        self._values: dict[fx.Node, str] = {}
+        state = {**program.state_dict, **program.constants}
+        targets = {
+            spec.arg.name: spec.target
+            for spec in program.graph_signature.input_specs
+            if spec.target is not None
+        }
+        self._constants: dict[str, NDArray[np.float64]] = {
+            name: state[target].detach().double().numpy() for name, target in targets.items()
+        }
+
+    def graph(self, input_shape: tuple[int, ...]) -> Graph:
+        images = output = ""
+        for node in self._fx_nodes:
+            if node.op == "placeholder":
+                if node.name not in self._constants:
+                    images = self._values[node] = "images"
+            elif node.op == "output":
+                output = self._value(_result(node))
+            else:
+                self._translate(node)
+        return Graph(images, input_shape, tuple(self._nodes), output)
+
+    def _translate(self, node: fx.Node) -> None:
+        if node.target in ALIASES:
+            source = source_of(node)
+            if source in self._values:
+                self._values[node] = self._values[source]
+            return
+        match = recognise_shuffle(node) or recognise_local_response_norm(node)
+        if match is None and node.target in TRANSLATIONS:
+            match = TRANSLATIONS[node.target](node, self._constant)
+        if match is not None:
+            operator, inputs = match
+            self._nodes.append(Node(node.name, operator, tuple(map(self._value, inputs))))
+            self._values[node] = node.name
+
+    def _value(self, node: fx.Node) -> str:
+        if node not in self._values:
+            raise refusal(self._first_unknown(node), "it has no translation")
+        return self._values[node]
+
+    def _first_unknown(self, node: fx.Node) -> fx.Node:
+        """Where the trouble began: a node without a value whose own inputs all have one."""
+        for source in node.all_input_nodes:
+            if source not in self._values and source.name not in self._constants:
+                return self._first_unknown(source)
+        return node
+
+    def _constant(self, node: fx.Node) -> NDArray[np.float64]:
+        if node.name not in self._constants:
+            raise refusal(node, "weights that are computed from others have no translation")
+        return self._constants[node.name]
+
+
+def _result(output: fx.Node) -> fx.Node:
+    results = output.args[0]
+    assert isinstance(results, tuple | list)
+    if len(results) != 1 or not isinstance(results[0], fx.Node):
+        raise ExportError(f"cannot export a network with {len(results)} outputs: one is needed")
+    return results[0]

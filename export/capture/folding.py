@@ -1,0 +1,101 @@
+"""What every lowering has: batch normalisation and ReLU become part of the layer before them.
+
+Any converter does this much, so it belongs to the capture and not to the rewrites, whose worth
+is measured against a graph without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shufflenet_deploy.export import ExportError
+from shufflenet_deploy.export.graph.operators import (
+    AdaptiveAveragePool,
+    Add,
+    BatchNorm,
+    ChannelScale,
+    Convolution,
+    Flatten,
+    FullyConnected,
+    GlobalMean,
+    Graph,
+    Node,
+    Relu,
+    shapes,
+)
+
+
+def fold(graph: Graph) -> Graph:
+    """The graph without batch normalisation, identities, and ReLUs that a layer can do itself.
+
+    Raises `ExportError` for a batch normalisation that follows no convolution of its own.
+    """
+    graph = _fold_batch_norm(_simplify_pooling(graph))
+    for node in graph:
+        if isinstance(node.operator, BatchNorm):
+            raise ExportError(
+                f"cannot export {node.name}: a batch normalisation is folded into the "
+                "convolution before it, and this one has none of its own"
+            )
+    return _fold_relu(graph)
+
+
+def _simplify_pooling(graph: Graph) -> Graph:
+    """Adaptive pooling to the size that is there is nothing; to 1x1 it is the global mean.
+
+    That keeps no map which is flattened anyway.
+    """
+    known = shapes(graph)
+    changed: dict[str, Node | None] = {}
+    for node in graph:
+        match node.operator:
+            case AdaptiveAveragePool() if known[node.name] == known[node.inputs[0]]:
+                changed[node.name] = None
+            case AdaptiveAveragePool((1, 1)) | GlobalMean(keeps_map=True):
+                reader = graph.sole_reader(node.name)
+                is_flattened = reader is not None and isinstance(reader.operator, Flatten)
+                mean = GlobalMean(keeps_map=not is_flattened)
+                changed[node.name] = replace(node, operator=mean)
+                if reader is not None and is_flattened:
+                    changed[reader.name] = None
+    return graph.with_nodes(changed)
+
+
+def _fold_batch_norm(graph: Graph) -> Graph:
+    """Scale and shift in float64, so that the fold costs no precision."""
+    changed: dict[str, Node | None] = {}
+    for node in graph:
+        producer = graph.node(node.inputs[0])
+        if (
+            isinstance(norm := node.operator, BatchNorm)
+            and producer is not None
+            and isinstance(convolution := producer.operator, Convolution)
+            and graph.sole_reader(producer.name) is node
+        ):
+            folded = replace(
+                convolution,
+                weight=convolution.weight * norm.scale[:, None, None, None],
+                bias=convolution.bias * norm.scale + norm.shift,
+            )
+            changed[producer.name] = replace(producer, operator=folded)
+            changed[node.name] = None
+    return graph.with_nodes(changed)
+
+
+def _fold_relu(graph: Graph) -> Graph:
+    changed: dict[str, Node | None] = {}
+    for node in graph:
+        if isinstance(node.operator, Relu) and (layer := with_relu(graph, node.inputs[0])):
+            changed[layer.name] = layer
+            changed[node.name] = None
+    return graph.with_nodes(changed)
+
+
+def with_relu(graph: Graph, name: str) -> Node | None:
+    """The layer that makes the value `name`, with a ReLU, where its one reader may have that."""
+    layer = graph.node(name)
+    if layer is None or graph.sole_reader(name) is None:
+        return None
+    if not isinstance(layer.operator, Convolution | FullyConnected | Add | ChannelScale):
+        return None
+    return replace(layer, operator=replace(layer.operator, relu=True))

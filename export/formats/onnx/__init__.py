@@ -1,0 +1,1 @@
+"""ONNX files: emission, onnxsim and quantisation."""

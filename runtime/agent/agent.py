@@ -1,0 +1,215 @@
+"""The keeper: ``python -m shufflenet_deploy.runtime.agent.agent FOLDER``, one for a host's session.
+
+It takes the device for the host at the other end of its standard input and output, starts workers
+as it is told, and passes on what they say. It is here, on the device, so that whatever becomes of
+the host and the way to it, the worker is ended, the governor put back and the lock free: its
+standard input ends or falls silent, and it cleans up. Messages are those of `protocol`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from shufflenet_deploy.runtime.agent.copied import Copied, own_folders
+from shufflenet_deploy.runtime.agent.lock import Lock, Taken
+from shufflenet_deploy.runtime.agent.protocol import (
+    Alive,
+    Begin,
+    Busy,
+    FromKeeper,
+    Interrupt,
+    Ready,
+    Said,
+    ToKeeper,
+    Work,
+)
+from shufflenet_deploy.runtime.agent.worker_process import AT_ONCE, WorkerProcess
+from shufflenet_deploy.runtime.machine.environment import ROOT
+from shufflenet_deploy.runtime.machine.governor import Governor
+
+LAUNCH = "SHUFFLENET_DEPLOY_LAUNCH"
+"""The variable by which a bundle, whose Python cannot be started alone, names its `launch`."""
+_LOOK_SECONDS = 2.0
+"""How often it looks up from waiting: for silence, and for a worker whose stderr outlives it."""
+
+
+class _Named(msgspec.Struct):
+    """Of a `Spec`, which the keeper passes on as it is, the files."""
+
+    artifacts: tuple[str, ...] = ()
+
+
+class Keeper:
+    """Reads messages from one descriptor and writes to another, until the first ends.
+
+    `clock` counts the seconds that the host is silent for.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        incoming: int,
+        outgoing: int,
+        system: Path = ROOT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder = folder
+        self._incoming, self._outgoing = incoming, outgoing
+        self._governor = Governor(folder / "governor.json", system)
+        self._selector = selectors.DefaultSelector()
+        self._input, self._output = b"", b""
+        self._clock = clock
+        self._heard = clock()
+        self._begin: Begin | None = None
+        self._lock: Lock | None = None
+        self._copied: Copied | None = None
+        self._worker: WorkerProcess | None = None
+        self._ending = False
+
+    def keep(self) -> None:
+        """Serve the host until it goes; then leave the device as it was."""
+        os.set_blocking(self._outgoing, False)  # a link that hangs must not stop the clean-up
+        self._selector.register(self._incoming, selectors.EVENT_READ, self._receive)
+        try:
+            while not self._ending or (self._output and not self._silent()):
+                for key, _ in self._selector.select(_LOOK_SECONDS):
+                    key.data()
+                if self._worker and self._worker.is_over():
+                    self._worker_ended()
+                if self._silent():
+                    break
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        finally:
+            self._clean_up()
+
+    def _silent(self) -> bool:
+        limit = self._begin.silence_seconds if self._begin else None
+        return limit is not None and self._clock() - self._heard > limit
+
+    def _clean_up(self) -> None:
+        if self._worker:
+            self._worker.kill()
+        if self._lock or (self._begin and self._begin.prepare):
+            self._governor.restore()
+        if self._copied:
+            self._copied.prune()
+
+    def _receive(self) -> None:
+        data = os.read(self._incoming, AT_ONCE)
+        if not data:
+            self._ending = True
+            self._output = b""
+            self._selector.unregister(self._incoming)
+            return
+        self._heard = self._clock()
+        *lines, self._input = (self._input + data).split(b"\n")
+        for line in lines:
+            self._do(msgspec.json.decode(line, type=ToKeeper))
+            self._heard = self._clock()  # it was not the host that was slow
+
+    def _do(self, message: ToKeeper) -> None:
+        match message:
+            case Begin():
+                self._take(message)
+            case Work(spec=spec):
+                assert self._begin is not None
+                if self._copied:
+                    self._copied.use(msgspec.json.decode(spec, type=_Named).artifacts)
+                self._worker = WorkerProcess(self._begin.worker or _own_worker(), bytes(spec))
+                self._selector.register(self._worker.stderr, selectors.EVENT_READ, self._listen)
+            case Interrupt():
+                if self._worker:
+                    self._worker.interrupt()
+            case Alive():
+                pass
+
+    def _take(self, begin: Begin) -> None:
+        self._begin = begin
+        notes = []
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = Lock(self._folder / "lock", begin.host)
+        except Taken as taken:
+            self._send(Busy(holder=str(taken)))
+            self._begin, self._ending = None, True
+            return
+        except OSError as error:
+            notes.append(
+                f"nothing keeps others off this device: cannot write to {self._folder}: "
+                f"{error.strerror}"
+            )
+        if self._lock:
+            self._governor.restore()  # a forerunner may have been killed
+            # What was there when the host looked is removed only once it needs nothing more.
+            self._copied = Copied(self._folder, begin.clock or time.time())
+            self._copied.use(own_folders())
+        if begin.prepare:
+            notes.append(self._governor.prepare())
+        self._send(Ready(notes=tuple(notes)))
+
+    def _listen(self) -> None:
+        assert self._worker is not None
+        for line in self._worker.lines():
+            self._send(Said(line=line))
+
+    def _worker_ended(self) -> None:
+        assert self._worker is not None
+        self._listen()
+        self._selector.unregister(self._worker.stderr)
+        self._send(self._worker.ended())
+        self._worker = None
+
+    def _send(self, message: FromKeeper) -> None:
+        if not self._output:
+            self._selector.register(self._outgoing, selectors.EVENT_WRITE, self._flush)
+        self._output += msgspec.json.encode(message) + b"\n"
+
+    def _flush(self) -> None:
+        self._output = self._output[os.write(self._outgoing, self._output) :]
+        if not self._output:
+            self._selector.unregister(self._outgoing)
+
+
+def _own_worker() -> list[str]:
+    """The worker's command, with the Python of this process."""
+    launch = os.environ.get(LAUNCH)
+    python = ["sh", launch] if launch else [sys.executable]
+    return [*python, "-m", "shufflenet_deploy.runtime"]
+
+
+def _pass(number: int, frame: FrameType | None) -> None:
+    """Do nothing. A signal that is ignored instead would be ignored by the workers too."""
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, _pass)  # a second one must not cut the clean-up short
+    sys.exit(1)
+
+
+def main() -> None:
+    """Exit code 0 once the host has gone."""
+    parser = argparse.ArgumentParser(prog="python -m shufflenet_deploy.runtime.agent.agent")
+    parser.add_argument("folder", type=Path, help="of all that is ours on this device")
+    parser.add_argument("--system", type=Path, default=ROOT, help="where sysfs is [/]")
+    options = parser.parse_args()
+    keeper = Keeper(options.folder, sys.stdin.fileno(), sys.stdout.fileno(), options.system)
+    # The end of the link may come as any of these; the end of standard input comes with it.
+    signal.signal(signal.SIGHUP, _pass)
+    signal.signal(signal.SIGINT, _pass)
+    signal.signal(signal.SIGTERM, _leave)
+    keeper.keep()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""LiteRT (formerly TensorFlow Lite), with the XNNPACK delegate that it applies by itself."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.engines.inputs import Input
+
+# tflite-runtime is what LiteRT was called before. Its last release (2.14.0) does not delegate
+# int8 networks to XNNPACK, which makes them some fifty times slower, so it comes second.
+try:
+    from ai_edge_litert.interpreter import Interpreter
+
+    ENGINE, DISTRIBUTION = "litert", "ai-edge-litert"
+except ImportError as missing:
+    try:
+        from tflite_runtime.interpreter import Interpreter
+    except ImportError:
+        raise missing from None  # the one to install is the first
+    ENGINE = DISTRIBUTION = "tflite-runtime"
+
+
+class LiteRTSession:
+    """A `Session` of LiteRT. Input and output are the model's first."""
+
+    engine = ENGINE
+    engine_version = version(DISTRIBUTION)
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise InferenceError(f"{self.engine} does not load {path}: {reason}") from None
+        details = self._interpreter.get_input_details()
+        if not details:
+            raise InferenceError(f"{path} has no input")
+        self.inputs = tuple(map(_described, details))
+        self._input = details[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._shape = tuple(details[0]["shape"])
+
+    @property
+    def delegate_partitions(self) -> int | None:
+        """Pieces that a delegate runs. 0: the slow reference kernels run everything."""
+        try:
+            operators = self._interpreter._get_ops_details()
+        except AttributeError:  # there is no public method that tells
+            return None
+        return [operator["op_name"] for operator in operators].count("DELEGATE")
+
+    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+        """See `Session.run`. A batch of another size than the last costs a reallocation."""
+        if images.shape != self._shape:
+            self._interpreter.resize_tensor_input(self._input, images.shape, strict=True)
+            self._interpreter.allocate_tensors()
+            self._shape = images.shape
+        self._interpreter.set_tensor(self._input, images)
+        self._interpreter.invoke()
+        logits: NDArray[Any] = self._interpreter.get_tensor(self._output)
+        return logits
+
+
+def _described(tensor: dict[str, Any]) -> Input:
+    sizes = (None if size < 0 else int(size) for size in tensor["shape_signature"])
+    return Input(tensor["name"], tuple(sizes), np.dtype(tensor["dtype"]).name)

@@ -1,0 +1,104 @@
+"""``shufflenet-classify``: what the network takes images for.
+
+Only what the options need is imported here, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from shufflenet_deploy.runtime import MAX_THREADS, InferenceError
+from shufflenet_deploy.runtime.command_line import run
+
+if TYPE_CHECKING:
+    from shufflenet_deploy.runtime.images.classify import Classifier, Guess
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def classify(
+    artifact: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ARTIFACT", help="A file of shufflenet-export, its manifest beside it."
+        ),
+    ],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Files of images.")],
+    top: Annotated[int, typer.Option(min=1, help="How many labels for each image.")] = 5,
+    threads: Annotated[
+        int, typer.Option(min=1, max=MAX_THREADS, help="Threads of the engine.")
+    ] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say what a trained network takes images for: the best labels and their probabilities.
+
+    An image that cannot be read is told of, and the others are classified all the same.
+    """
+    from shufflenet_deploy.runtime.images.classify import Classifier
+
+    for path in images:  # before the network is loaded
+        if not path.exists():
+            raise InferenceError(f"no image {path}", usage=True)
+    classifier = Classifier(artifact, threads)
+    guesses, failures = _classify(classifier, images, top)
+    if not guesses and len(failures) == 1:
+        raise next(iter(failures.values()))
+    if as_json:
+        _print_json(classifier, guesses, failures)
+    else:
+        _print_text(guesses)
+    for error in failures.values():
+        sys.stderr.write(f"not classified: {error}\n")
+    if failures:
+        raise InferenceError(f"{len(failures)} of {len(failures) + len(guesses)} not classified")
+
+
+def main() -> NoReturn:
+    """Exit codes: 0 done, 1 failed (also for one image of many), 2 wrong usage."""
+    run(app, InferenceError)
+
+
+_Guesses = dict[Path, "list[Guess]"]
+_Failures = dict[Path, InferenceError]
+
+
+def _classify(
+    classifier: Classifier, images: Sequence[Path], top: int
+) -> tuple[_Guesses, _Failures]:
+    guesses: _Guesses = {}
+    failures: _Failures = {}
+    for path in dict.fromkeys(images):
+        try:
+            guesses[path] = classifier.classify(path, top)
+        except InferenceError as error:
+            failures[path] = error
+    return guesses, failures
+
+
+def _print_json(classifier: Classifier, guesses: _Guesses, failures: _Failures) -> None:
+    import msgspec
+
+    document = {
+        "artifact": str(classifier.artifact.path),
+        "sha256": classifier.artifact.manifest.sha256,
+        "images": [{"path": str(path), "guesses": found} for path, found in guesses.items()],
+        "failed": [{"path": str(path), "error": str(error)} for path, error in failures.items()],
+    }
+    sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
+
+
+def _print_text(guesses: _Guesses) -> None:
+    for path, found in guesses.items():
+        typer.echo(str(path))
+        for guess in found:
+            typer.echo(f"  {guess.probability:6.1%}  {guess.label}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What this machine is, in which state it is, and what it can be set to."""

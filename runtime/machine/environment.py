@@ -1,0 +1,154 @@
+"""What the measured machine is; `state` has what changes. What it does not tell is None."""
+
+from __future__ import annotations
+
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path("/")
+_PACKAGES = ("shufflenet-deploy", "numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime")
+
+# Linux names no ARM core, only its number (the MIDR register's part number, "CPU part").
+_ARM_CORES = {
+    "0xd03": "Cortex-A53",
+    "0xd04": "Cortex-A35",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73",
+    "0xd0a": "Cortex-A75",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1",
+    "0xd0d": "Cortex-A77",
+    "0xd40": "Neoverse-V1",
+    "0xd41": "Cortex-A78",
+    "0xd49": "Neoverse-N2",
+}
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A machine; None is what it does not tell."""
+
+    board: str | None
+    """A board's own name, see `board`; PCs have none."""
+    processor: str | None
+    architecture: str
+    cores: int | None
+    kernel: str | None
+    total_memory_bytes: int | None
+    maximum_mhz: dict[int, float]
+    """Core -> the highest frequency that it is made for; empty where not told."""
+    python_version: str
+    package_versions: dict[str, str | None]
+
+
+def read_environment(root: Path = ROOT) -> Environment:
+    """The environment of this machine, whose file system begins at `root`."""
+    return Environment(
+        board=board(root),
+        processor=processor(root),
+        architecture=platform.machine(),
+        cores=cores(root),
+        kernel=read_text(root / "proc/sys/kernel/osrelease"),
+        total_memory_bytes=total_memory_bytes(root),
+        maximum_mhz=maximum_mhz(root),
+        python_version=platform.python_version(),
+        package_versions={name: _package_version(name) for name in _PACKAGES},
+    )
+
+
+def board(root: Path = ROOT) -> str | None:
+    """The board's own name, such as ``Raspberry Pi 4 Model B Rev 1.4``, from its device tree.
+
+    A phone hides its device tree, and its name is a property instead of a file: whoever reads a
+    phone's environment puts what ``getprop`` answers in this one's place.
+    """
+    name = read_text(root / "proc/device-tree/model") or ""
+    return name.rstrip("\0") or None
+
+
+def processor(root: Path = ROOT) -> str | None:
+    """The processor's model, or on ARM the names of its kinds of core."""
+    names = fields(root / "proc/cpuinfo", "model name")
+    if names:
+        return names[0]
+    parts = dict.fromkeys(fields(root / "proc/cpuinfo", "CPU part"))
+    return " + ".join(_ARM_CORES.get(part, f"ARM part {part}") for part in parts) or None
+
+
+def cores(root: Path = ROOT) -> int | None:
+    """Processors that the system runs, threads of one core counted each."""
+    return len(fields(root / "proc/cpuinfo", "processor")) or None
+
+
+def total_memory_bytes(root: Path = ROOT) -> int | None:
+    """All memory that the system has for use."""
+    return kilobytes(fields(root / "proc/meminfo", "MemTotal"))
+
+
+def maximum_mhz(root: Path = ROOT) -> dict[int, float]:
+    """Core -> the highest frequency that it is made for, in MHz; only cores that tell.
+
+    cpuinfo_max_freq, since scaling_max_freq falls while the kernel itself cools a core, and a
+    fallen frequency is to be noticed (kernel: admin-guide/pm/cpufreq.rst).
+    """
+    found = {}
+    for core, folder in cpufreq_folders(root).items():
+        for name in ("cpuinfo_max_freq", "scaling_max_freq"):
+            if frequency := megahertz(read_text(folder / name)):
+                found[core] = frequency
+                break
+    return found
+
+
+def cpufreq_folders(root: Path = ROOT) -> dict[int, Path]:
+    """Core -> where the kernel tells its frequency; cores that share one share the folder."""
+    found = {}
+    for folder in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq"):
+        core = integer(folder.parent.name.removeprefix("cpu"))
+        if core is not None:
+            found[core] = folder.resolve()
+    return dict(sorted(found.items()))
+
+
+def megahertz(text: str | None) -> float | None:
+    """A frequency as cpufreq writes it, in kHz; None for anything else, such as <unknown>."""
+    khz = integer(text)
+    return khz / 1000 if khz and khz > 0 else None
+
+
+def integer(text: str | None) -> int | None:
+    """`text` as a number, None where it is none: `int` alone takes 1_0 too, and any length."""
+    return int(text) if text and re.fullmatch(r"-?[0-9]{1,18}", text) else None
+
+
+def read_text(path: Path) -> str | None:
+    """A file's text, stripped; None where it cannot be read or is empty."""
+    try:
+        return path.read_text(errors="replace").strip() or None
+    except OSError:  # also a sensor that is there and does not answer
+        return None
+
+
+def fields(path: Path, key: str) -> list[str]:
+    """The values of the lines ``key : value``; none where the file cannot be read."""
+    pairs = (line.partition(":") for line in (read_text(path) or "").splitlines())
+    return [value.strip() for name, _, value in pairs if name.strip() == key]
+
+
+def kilobytes(values: list[str]) -> int | None:
+    """The first of /proc/meminfo's values in bytes: its kB are 1024 bytes (proc_meminfo(5))."""
+    words = values[0].split() if values else []
+    count = integer(words[0]) if words else None
+    return None if count is None else count * 1024
+
+
+def _package_version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

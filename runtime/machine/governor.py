@@ -1,0 +1,94 @@
+"""Set the cores' governor to performance, and put back what was there, whatever happens.
+
+What was there is written to a file before anything is changed. Whoever finds such a file has had a
+forerunner that was killed, or the power failed, and puts it back first.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import msgspec
+
+from shufflenet_deploy.runtime.files import staged
+from shufflenet_deploy.runtime.machine.environment import ROOT, cpufreq_folders, read_text
+
+WANTED = "performance"
+_SUDO_SECONDS = 10.0
+
+
+class Governor:
+    """The governors of the machine whose file system begins at `root`; `saved` is our file."""
+
+    def __init__(self, saved: Path, root: Path = ROOT) -> None:
+        self._saved = saved
+        self._root = root
+
+    def prepare(self) -> str:
+        """Set all cores to performance; what came of it, for the user."""
+        folders = set(cpufreq_folders(self._root).values())
+        files = sorted(folder / "scaling_governor" for folder in folders)
+        before = {file: name for file in files if (name := read_text(file))}
+        if not before:
+            return "the governor is not prepared: this device has none that can be seen"
+        change = {file: name for file, name in before.items() if name != WANTED}
+        if not change:
+            return f"the governor was {WANTED} already"
+        names = ", ".join(sorted(set(change.values())))
+        try:
+            with staged(self._saved) as temporary:
+                temporary.write_bytes(msgspec.json.encode({str(f): n for f, n in change.items()}))
+        except OSError as error:
+            return (
+                f"the governor is not prepared, it stays {names}: it could not be put back for "
+                f"sure, since {self._saved} cannot be written ({error.strerror})"
+            )
+        failed = {reason for file in change if (reason := _write(file, WANTED))}
+        if failed:
+            self.restore()
+            return (
+                f"the governor is not prepared, it stays {names}: {failed.pop()}; set it by hand, "
+                "or let this user run sudo without a password"
+            )
+        return f"the governor is {WANTED} for this measurement, and then {names} again"
+
+    def restore(self) -> None:
+        """Put back what was there. What cannot be put back stays on record for the next."""
+        try:
+            before = msgspec.json.decode(self._saved.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.DecodeError):
+            return
+        if not any(_write(Path(file), name) for file, name in before.items()):
+            self._saved.unlink(missing_ok=True)
+
+
+def _write(file: Path, governor: str) -> str | None:
+    """Write `governor` to `file`, as root where that is needed; why it failed."""
+    if read_text(file) == governor:
+        return None
+    try:
+        file.write_text(governor)
+    except PermissionError:
+        return _write_as_root(file, governor)
+    except OSError as error:
+        return f"{file}: {error.strerror}"
+    return None
+
+
+def _write_as_root(file: Path, governor: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["sudo", "-n", "tee", str(file)],
+            input=governor.encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_SUDO_SECONDS,
+        )
+    except FileNotFoundError:
+        return "it takes root, and there is no sudo"
+    except (OSError, subprocess.TimeoutExpired):
+        return "it takes root, and sudo does not answer"
+    if done.returncode:
+        return " ".join(done.stderr.decode(errors="replace").split()) or "sudo refused"
+    return None

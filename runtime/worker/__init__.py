@@ -1,0 +1,1 @@
+"""The process that measures: it reads a `spec.Spec` and answers with raw samples."""

@@ -1,0 +1,116 @@
+"""Load a model, run it once, and check that it computes what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.artifact import Artifact, Manifest, manifest_path
+from shufflenet_deploy.runtime.engines import Session, opener_for
+from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_input
+from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.machine.memory import needed_bytes, peak_memory_bytes
+from shufflenet_deploy.runtime.preprocess import network_input
+from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
+from shufflenet_deploy.runtime.worker.instruments import Clock
+from shufflenet_deploy.runtime.worker.spec import Skipped
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to be timed, and what loading it cost."""
+
+    path: Path
+    sha256: str
+    session: Session
+    images: NDArray[Any]
+    load_ns: int
+    first_run_ns: int
+    difference: float | None
+    peak_memory_bytes: int | None
+
+    def run(self) -> object:
+        """One inference."""
+        return self.session.run(self.images)
+
+
+def load(
+    path: Path, threads: int, clock: Clock, available_bytes: Callable[[], int | None]
+) -> Loaded | Skipped:
+    """Load the model in `path`, unless it needs more memory than is available.
+
+    With a manifest it is checked against that; without one, as other tools leave it, it gets an
+    input by its own description and must answer finite numbers. Raises `InferenceError` for a
+    file that is not what its manifest says, that no engine runs, or that computes something
+    else here than where it was exported.
+    """
+    manifest = _manifest(path)
+    needed = needed_bytes(path.stat().st_size, manifest.footprint if manifest else None)
+    available = available_bytes()
+    if available is not None and needed > available:
+        return Skipped(artifact=str(path), needed_bytes=needed, available_bytes=available)
+    opener = opener_for(path)  # imports the engine, which is not part of loading a model
+    start = clock()
+    session = opener(path, threads)
+    load_ns = clock() - start
+    images = _images(path, manifest, session)
+    start = clock()
+    try:
+        output = session.run(images)
+    except Exception as error:  # noqa: BLE001 - engines' exceptions share no other base
+        reason = " ".join(str(error).split())
+        raise InferenceError(f"{path} does not run on {session.engine}: {reason}") from None
+    first_run_ns = clock() - start
+    if manifest is None:
+        check_finite(path, output)
+    return Loaded(
+        path=path,
+        sha256=manifest.sha256 if manifest else sha256(path),
+        session=session,
+        images=images,
+        load_ns=load_ns,
+        first_run_ns=first_run_ns,
+        difference=self_check(manifest, output) if manifest else None,
+        peak_memory_bytes=peak_memory_bytes(),
+    )
+
+
+def _manifest(path: Path) -> Manifest | None:
+    """The manifest that vouches for `path`; None for a file that has none beside it."""
+    if path.is_file() and not manifest_path(path).exists():
+        return None
+    return Artifact.open(path).manifest
+
+
+def _images(path: Path, manifest: Manifest | None, session: Session) -> NDArray[Any]:
+    if manifest is None:
+        return seeded_input(path, session.inputs)
+    pixels = seeded_pixels(1, manifest.options.input_size, manifest.self_check.seed)
+    return network_input(pixels, manifest)
+
+
+def self_check(manifest: Manifest, logits: Floats) -> float:
+    """The difference of `logits` (1, classes) from the manifest's, as `SelfCheck` defines it.
+
+    Raises `InferenceError` where it is beyond the manifest's tolerance.
+    """
+    check = manifest.self_check
+    if logits.shape != (1, len(check.logits)):
+        raise InferenceError(
+            f"{manifest.file_name} answers {logits.shape} where its manifest has "
+            f"{len(check.logits)} logits: export the network again"
+        )
+    difference = float(np.abs(logits[0] - np.asarray(check.logits)).max() / check.deviation)
+    if not difference <= check.tolerance:  # so written, a NaN fails too
+        raise InferenceError(
+            f"{manifest.file_name} computes something else here than where it was exported: its "
+            f"logits differ by {difference:.1e}, allowed is {check.tolerance:.0e}; "
+            "a time of it would mean nothing"
+        )
+    return difference

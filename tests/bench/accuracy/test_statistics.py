@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from shufflenet_deploy.bench.accuracy.statistics import (
+    mcnemar_p,
+    ranks,
+    signal_to_noise_db,
+    wilson_interval,
+)
+
+Z = 1.959963984540054
+counts = st.integers(1, 100_000).flatmap(
+    lambda trials: st.tuples(st.integers(0, trials), st.just(trials))
+)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [
+        # Newcombe (1998), Statistics in Medicine 17, table I: method 3, the score interval.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_against_the_literature(
+    successes: int, trials: int, low: float, high: float
+) -> None:
+    assert wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(counts)
+def test_wilson_is_inside_and_around(count: tuple[int, int]) -> None:
+    successes, trials = count
+    low, high = wilson_interval(successes, trials)
+    assert 0 <= low <= successes / trials <= high <= 1
+    assert low < high
+    assert (low == 0) == (successes == 0)
+    assert (high == 1) == (successes == trials)
+
+
+@given(counts)
+def test_wilson_s_ends_are_z_standard_errors_from_the_share(count: tuple[int, int]) -> None:
+    # What defines the interval: the share lies z of the end's own standard errors away.
+    successes, trials = count
+    for end in wilson_interval(successes, trials):
+        if 0 < end < 1:
+            error = math.sqrt(end * (1 - end) / trials)
+            assert abs(successes / trials - end) == pytest.approx(Z * error, rel=1e-6)
+
+
+@given(counts)
+def test_wilson_is_symmetric(count: tuple[int, int]) -> None:
+    successes, trials = count
+    low, high = wilson_interval(successes, trials)
+    mirrored = wilson_interval(trials - successes, trials)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+@given(st.integers(1, 10_000))
+def test_wilson_at_the_ends_is_a_closed_form(trials: int) -> None:
+    assert wilson_interval(0, trials) == pytest.approx((0, Z**2 / (trials + Z**2)))
+    assert wilson_interval(trials, trials) == pytest.approx((trials / (trials + Z**2), 1))
+
+
+def test_wilson_of_other_confidences() -> None:
+    widths = [
+        high - low for low, high in (wilson_interval(7, 10, level) for level in (0.5, 0.9, 0.99))
+    ]
+    assert widths == sorted(widths)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 0), (-1, 3), (4, 3)])
+def test_wilson_of_no_share(successes: int, trials: int) -> None:
+    with pytest.raises(ValueError, match="successes in"):
+        wilson_interval(successes, trials)
+
+
+@pytest.mark.parametrize("images", range(11))
+def test_mcnemar_against_brute_force(images: int) -> None:
+    falls = [sum(coins) for coins in product((0, 1), repeat=images)]
+    for gained in range(images + 1):
+        unevenness = abs(2 * gained - images)
+        as_uneven = sum(abs(2 * fall - images) >= unevenness for fall in falls)
+        wanted = Fraction(as_uneven, len(falls))
+        assert mcnemar_p(images - gained, gained) == pytest.approx(float(wanted))
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"), [(0, 0, 1), (0, 1, 1), (0, 6, 2 / 64), (1, 5, 14 / 64), (7, 7, 1)]
+)
+def test_mcnemar_of_known_counts(lost: int, gained: int, p: float) -> None:
+    assert mcnemar_p(lost, gained) == pytest.approx(p)
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_mcnemar_is_symmetric_and_a_probability(lost: int, gained: int) -> None:
+    p = mcnemar_p(lost, gained)
+    assert p == mcnemar_p(gained, lost)
+    assert 0 <= p <= 1
+    assert mcnemar_p(lost, gained + lost + 1) <= mcnemar_p(lost, gained + lost)
+
+
+def test_mcnemar_of_more_images_than_a_float_holds() -> None:
+    lost, gained = 4900, 5100
+    normal = math.erfc((gained - lost - 1) / math.sqrt(2 * (lost + gained)))
+    assert mcnemar_p(lost, gained) == pytest.approx(normal, rel=1e-3)
+    assert mcnemar_p(0, 50_000) == 0
+
+
+def test_decibels() -> None:
+    assert signal_to_noise_db(100, 1) == pytest.approx(20)
+    assert signal_to_noise_db(2, 1) == pytest.approx(3.0103)
+    assert signal_to_noise_db(1, 1) == 0
+    assert signal_to_noise_db(1, 0) == math.inf
+    with pytest.raises(ValueError, match="no signal"):
+        signal_to_noise_db(0, 1)
+
+
+@given(
+    st.tuples(st.integers(1, 8), st.integers(1, 7)).flatmap(
+        lambda shape: st.tuples(
+            arrays.arrays(np.int8, shape, elements=st.integers(-3, 3)),
+            arrays.arrays(np.int64, shape[0], elements=st.integers(0, shape[1] - 1)),
+        )
+    )
+)
+def test_ranks_are_places_in_a_stable_order(
+    drawn: tuple[
+        np.ndarray[tuple[int, int], np.dtype[np.int8]], np.ndarray[tuple[int], np.dtype[np.int64]]
+    ],
+) -> None:
+    logits, classes = drawn
+    orders = np.argsort(-logits.astype(int), axis=1, kind="stable").tolist()
+    found = ranks(logits, classes)
+    assert found.tolist() == [
+        order.index(own) for order, own in zip(orders, classes.tolist(), strict=True)
+    ]
+    assert ((found == 0) == (logits.argmax(axis=1) == classes)).all()

@@ -1,0 +1,193 @@
+"""From PyTorch networks to graphs: what is computed stays, and what is unknown is refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shufflenet_deploy.export import ExportError
+from shufflenet_deploy.export.capture.capture import capture
+from shufflenet_deploy.export.graph.operators import (
+    AdaptiveAveragePool,
+    Add,
+    BatchNorm,
+    ChannelScale,
+    Convolution,
+    GlobalMean,
+    LocalResponseNorm,
+    Relu,
+    Shuffle,
+    Sigmoid,
+)
+from shufflenet_deploy.export.graph.reference import interpret
+from shufflenet_deploy.models.networks import build, variant
+from shufflenet_deploy.models.weights.random import randomise
+from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
+
+
+def _assert_captured(network: nn.Module, size: tuple[int, int]) -> list[type]:
+    images = to_layout(seeded_images(3, size, 5), "NCHW")
+    randomise(network, torch.from_numpy(images))
+    graph = capture(network, size)
+    with torch.no_grad():
+        expected = network.double()(torch.from_numpy(images).double()).numpy()
+    scale = np.abs(expected - expected.mean(axis=0)).max()
+    assert scale > 0.01
+    np.testing.assert_allclose(interpret(graph, images), expected, rtol=0, atol=1e-10 * scale)
+    return [type(node.operator) for node in graph]
+
+
+@pytest.mark.parametrize(
+    ("network", "groups", "size"),
+    [
+        ("shufflenet-v1", 1, (64, 64)),
+        ("shufflenet-v1", 3, (64, 64)),
+        ("shufflenet-v1", 8, (65, 97)),
+        ("shufflenet-v1-se", 1, (64, 64)),
+        ("shufflenet-v1-se", 3, (65, 97)),
+        ("mobilenet-v1", None, (64, 96)),
+        ("alexnet", None, (224, 224)),
+        ("alexnet", None, (227, 227)),
+        ("alexnet", None, (131, 163)),
+    ],
+)
+def test_every_network_is_captured_exactly(
+    network: str, groups: int | None, size: tuple[int, int]
+) -> None:
+    scale = None if network == "alexnet" else 0.25
+    kinds = _assert_captured(build(variant(network, groups, scale, size)), size)
+    assert BatchNorm not in kinds
+
+
+def test_shufflenet_is_its_own_layers_and_no_more() -> None:
+    graph = capture(build(variant("shufflenet-v1", 3, 0.25)), (224, 224))
+    kinds = [type(node.operator) for node in graph]
+    assert kinds.count(Shuffle) == 16
+    assert kinds.count(Convolution) == 1 + 3 * 16
+    assert kinds.count(Add) == 13
+    assert kinds.count(Relu) == 3  # after the concatenations; the others are folded
+    assert kinds.count(GlobalMean) == 1
+    assert {node.operator.groups for node in graph if isinstance(node.operator, Shuffle)} == {3}
+
+
+def test_squeeze_and_excitation_is_its_own_layers_and_no_more() -> None:
+    plain, graph = (
+        capture(build(variant(name, 3, 0.25)), (224, 224))
+        for name in ("shufflenet-v1", "shufflenet-v1-se")
+    )
+    more = Counter(type(node.operator) for node in graph)
+    more.subtract(type(node.operator) for node in plain)
+    assert +more == {GlobalMean: 16, Convolution: 32, Sigmoid: 16, ChannelScale: 16}
+    assert not -more
+
+
+def test_adaptive_pooling_to_the_size_that_is_there_vanishes() -> None:
+    for size, count in (((224, 224), 0), (((256, 288)), 1)):
+        graph = capture(build(variant("alexnet", input_size=size)), size)
+        kinds = [type(node.operator) for node in graph]
+        assert kinds.count(AdaptiveAveragePool) == count
+        assert kinds.count(LocalResponseNorm) == 2
+
+
+class _Head(nn.Module):
+    """A convolution, then whatever is to be tested."""
+
+    def __init__(self, tail: nn.Module | None = None) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, padding=1)
+        self.tail = tail
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        return x if self.tail is None else self.tail(x)
+
+
+class _Weighed(nn.Module):
+    """A map times a number for each channel, in either order."""
+
+    def __init__(self, map_first: bool) -> None:
+        super().__init__()
+        self.map_first = map_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        factors = x.mean(dim=(3, 2), keepdim=True).sigmoid()
+        return x * factors if self.map_first else factors * x
+
+
+@pytest.mark.parametrize(
+    ("tail", "kind"),
+    [
+        (nn.ChannelShuffle(3), Shuffle),
+        (nn.AdaptiveAvgPool2d((2, 3)), AdaptiveAveragePool),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), GlobalMean),
+        (nn.AdaptiveAvgPool2d(1), GlobalMean),
+        (_Weighed(map_first=True), ChannelScale),
+        (_Weighed(map_first=False), ChannelScale),
+        (nn.LocalResponseNorm(3, 0.5, 0.75, 1.5), LocalResponseNorm),
+        (nn.Sequential(nn.Conv2d(6, 6, 3, groups=2, bias=False), nn.BatchNorm2d(6)), Convolution),
+        (nn.Sequential(nn.AvgPool2d(3, 2), nn.MaxPool2d(2), nn.Flatten()), Convolution),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_other_spellings_are_understood(tail: nn.Module, kind: type) -> None:
+    assert kind in _assert_captured(_Head(tail).eval(), (9, 11))
+
+
+class _Call(nn.Module):
+    def __init__(self, function: object) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)  # type: ignore[operator, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (functional.silu, "aten.silu.default"),
+        (lambda x: x * x, "aten.mul.Tensor"),
+        (lambda x: x * 2, "aten.mul.Tensor"),
+        (lambda x: x * x.mean(dim=(2, 3), keepdim=True).mean(dim=1, keepdim=True), "aten.mean"),
+        (lambda x: x * x.sigmoid(), "aten.mul.Tensor"),
+        (lambda x: functional.relu(torch.tanh(x) * 2), "aten.tanh.default"),
+        (lambda x: x + 1, "aten.add.Tensor"),
+        (lambda x: x.mean(dim=(1, 2)), "aten.mean.dim"),
+        (lambda x: torch.cat((x, x), dim=2), "aten.cat.default.*dimension 2"),
+        (lambda x: x.view(2, 2, 3, 8, 8), "aten.view.default"),
+        (lambda x: x.view(2, 2, 3, 8, 8).transpose(2, 3).reshape(2, 6, 8, 8), "aten.view.default"),
+        (
+            lambda x: functional.max_pool2d(x, 3, 2, ceil_mode=True),
+            "aten.max_pool2d.default.*ceil_mode",
+        ),
+        (
+            lambda x: functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+            "aten.avg_pool2d.default.*uncounted padding",
+        ),
+    ],
+)
+def test_what_has_no_translation_is_refused_by_name(function: object, name: str) -> None:
+    with pytest.raises(ExportError, match=f"cannot export operator {name}"):
+        capture(_Head(_Call(function)).eval(), (8, 8))
+
+
+def test_dilation_is_refused() -> None:
+    with pytest.raises(ExportError, match="dilation"):
+        capture(_Head(nn.Conv2d(6, 6, 3, dilation=2)).eval(), (8, 8))
+
+
+def test_batch_norm_without_a_convolution_of_its_own_is_refused() -> None:
+    with pytest.raises(ExportError, match="none of its own"):
+        capture(_Head(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(6))).eval(), (8, 8))
+
+
+def test_capturing_leaves_the_network_alone() -> None:
+    network = build(variant("shufflenet-v1", 3, 0.25))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    capture(network, (32, 32))
+    assert all(tensor.equal(before[name]) for name, tensor in network.state_dict().items())

@@ -1,0 +1,268 @@
+"""int8 and fp16 artifacts, and those that take pixels: small, whole, and still the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from ai_edge_litert import schema_py_generated as schema
+from PIL import Image
+
+from generated_graphs import Building, classified
+from shufflenet_deploy.export import ExportError, pipeline
+from shufflenet_deploy.export.capture.capture import capture
+from shufflenet_deploy.export.formats import FORMATS
+from shufflenet_deploy.export.formats.onnx.quantise import _chunk
+from shufflenet_deploy.export.formats.tflite import emit as to_tflite
+from shufflenet_deploy.export.formats.tflite import quantise as quantize_tflite
+from shufflenet_deploy.export.graph.operators import ChannelScale, Convolution, GlobalMean, Sigmoid
+from shufflenet_deploy.export.graph.reference import interpret
+from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.export.verify import LEAST_SQNR_DB, Reference, quantised_sqnr_db, sqnr_db
+from shufflenet_deploy.models.networks import NETWORKS, build
+from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.weights import checkpoint
+from shufflenet_deploy.models.weights.random import randomise
+from shufflenet_deploy.runtime.artifact import Artifact, Preprocessing
+from shufflenet_deploy.runtime.engines import open_session
+from shufflenet_deploy.runtime.preprocess import network_input, normalise
+from shufflenet_deploy.runtime.seeded import seeded_images, seeded_pixels, to_layout
+
+SIZE = (64, 64)
+PREPROCESSING = Preprocessing(crop=SIZE)
+
+
+def _export(out: Path, **changes: Any) -> list[Artifact]:
+    asked = Request(**{"scale": 0.5, "input_size": SIZE, "out": out, **changes})
+    return pipeline.export(asked, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, str], Artifact]:
+    """Every precision and input type, in both formats."""
+    out = tmp_path_factory.mktemp("made")
+    artifacts = [
+        artifact
+        for io in ("float32", "uint8", "int8")
+        for artifact in _export(out, precisions=("fp32", "fp16", "int8"), io=io)
+    ]
+    return {
+        (a.manifest.options.format, a.manifest.options.precision, a.manifest.options.io): a
+        for a in artifacts
+    }
+
+
+def _logits(artifact: Artifact, count: int = 3) -> np.ndarray[Any, Any]:
+    pixels = seeded_pixels(count, SIZE, seed=99)
+    return open_session(artifact.path).run(network_input(pixels, artifact.manifest))
+
+
+@pytest.mark.parametrize("format_", ["onnx", "tflite"])
+@pytest.mark.parametrize("io", ["float32", "uint8", "int8"])
+def test_sizes_shrink_to_a_half_and_a_quarter(made: Any, format_: str, io: str) -> None:
+    full, half, quarter = (
+        made[format_, precision, io].manifest.size_bytes for precision in ("fp32", "fp16", "int8")
+    )
+    assert 0.45 < half / full < 0.6
+    assert 0.2 < quarter / full < 0.42  # small: names and scales weigh much at 0.5x
+
+
+@pytest.mark.parametrize("format_", ["onnx", "tflite"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_pixels_give_what_normalised_floats_give(made: Any, format_: str, precision: str) -> None:
+    wanted = _logits(made[format_, "fp32", "float32"])
+    deviation = np.abs(wanted - wanted.mean(axis=0)).max()
+    for io in ("float32", "uint8", "int8"):
+        difference = np.abs(_logits(made[format_, precision, io]) - wanted).max() / deviation
+        assert difference < {"fp32": 1e-4, "fp16": 0.05, "int8": 0.8}[precision]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("io", ["float32", "uint8", "int8"])
+def test_tflite_is_one_partition(made: Any, precision: str, io: str) -> None:
+    assert made["tflite", precision, io].manifest.delegate_partitions == 1
+
+
+VARIANTS = [
+    (network, groups, scale)
+    for network, entry in NETWORKS.items()
+    if network != "alexnet"
+    for groups in entry.groups or (None,)
+    for scale in entry.scales
+]
+
+
+@pytest.mark.parametrize(("network", "groups", "scale"), VARIANTS)
+def test_every_int8_variant_is_one_partition(
+    network: str, groups: int | None, scale: float, tmp_path: Path
+) -> None:
+    """Of PyTorch's initial weights and two inputs: which operators there are depends on neither."""
+    asked = Request(
+        network=network,
+        groups=groups,
+        scale=scale,
+        input_size=SIZE,
+        precisions=("int8",),
+        formats=("tflite",),
+        out=tmp_path,
+    )
+    chosen = asked.variant()
+    (options,) = asked.artifacts(chosen, "random")
+    graph, _ = pipeline.lower(capture(build(chosen), SIZE), options)
+    inputs = [seeded_images(1, SIZE, seed) for seed in (0, 1)]
+    path = tmp_path / options.file_name
+    path.write_bytes(FORMATS["tflite"].emit(graph, options, inputs).data)
+    assert open_session(path).delegate_partitions == 1
+
+
+def test_a_sigmoid_has_all_of_its_256_steps(tmp_path: Path) -> None:
+    """And what is multiplied by it stays int8, in both formats."""
+    asked: dict[str, Any] = {"network": "shufflenet-v1-se", "scale": 0.25, "target": "x86-64"}
+    onnx_, tflite = _export(tmp_path, precisions=("int8",), **asked)
+    for artifact in (onnx_, tflite):
+        quantisation = artifact.manifest.quantisation
+        assert quantisation is not None
+        assert quantisation.sqnr_db > 10
+    (subgraph,) = schema.ModelT.InitFromPackedBuf(tflite.path.read_bytes()).subgraphs
+    outputs = [tensor for tensor in subgraph.tensors if tensor.name.startswith(b"sigmoid")]
+    assert len(outputs) == 16
+    for tensor in outputs:
+        assert tensor.type == schema.TensorType.INT8
+        assert (list(tensor.quantization.scale), list(tensor.quantization.zeroPoint)) == (
+            [1 / 256],
+            [-128],
+        )
+    nodes = onnx.load(onnx_.path).graph.node
+    quantised = {name for n in nodes if n.op_type == "DequantizeLinear" for name in n.output}
+    for node in nodes:
+        if node.op_type in ("Sigmoid", "Mul", "GlobalAveragePool"):
+            assert quantised.issuperset(node.input)
+
+
+def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path: Path) -> None:
+    building = Building((4, 8, 8), np.random.default_rng(0))
+    source = building.convolution(4, relu=True)
+    building.add(GlobalMean(keeps_map=True))
+    weight = np.full((1, 4, 1, 1), -1.0)
+    building.add(Convolution(weight, np.array([-1.0]), relu=True))
+    building.convolution(4)
+    building.add(ChannelScale(), source, building.add(Sigmoid()))
+    graph = classified(building.graph())
+    inputs = [seeded_images(1, (8, 8), seed)[..., [0, 1, 2, 0]] for seed in (0, 1)]
+    float_ = to_tflite.emit(graph, to_quantise=True)
+    path = tmp_path / "dead.tflite"
+    path.write_bytes(quantize_tflite.quantize(float_, graph, inputs, "float32"))
+    session = open_session(path)
+    assert session.delegate_partitions == 1
+    wanted = interpret(graph, inputs[0].transpose(0, 3, 1, 2))
+    assert sqnr_db(wanted.astype(np.float32), session.run(inputs[0])) > 20
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4, 8])
+def test_int8_of_every_group_count(groups: int, tmp_path: Path) -> None:
+    for artifact in _export(tmp_path, groups=groups, scale=0.25, precisions=("int8",)):
+        quantisation = artifact.manifest.quantisation
+        assert quantisation is not None
+        assert quantisation.sqnr_db > 10
+        assert artifact.manifest.delegate_partitions in (1, None)
+
+
+def test_the_manifest_tells_how_int8_was_made(made: Any) -> None:
+    onnx_, tflite = (made[format_, "int8", "float32"].manifest for format_ in ("onnx", "tflite"))
+    assert "S8S8" in onnx_.quantisation.scheme
+    assert onnx_.quantisation.sqnr_db > 15
+    assert tflite.quantisation.sqnr_db > 15
+    assert onnx_.calibration.source == tflite.calibration.source == "noise"
+    assert made["onnx", "fp32", "float32"].manifest.calibration is None
+    names = {rewrite.name for rewrite in onnx_.rewrites}
+    assert {"pad_bottleneck_to_8", "average_pool_as_depthwise"} <= names
+
+
+def test_x86_gets_unsigned_activations_and_wider_bottlenecks(tmp_path: Path) -> None:
+    (artifact,) = _export(tmp_path, precisions=("int8",), formats=("onnx",), target="x86-64")
+    manifest = artifact.manifest
+    assert manifest.quantisation is not None
+    assert "U8S8" in manifest.quantisation.scheme
+    assert manifest.file_name.endswith("-int8-x86-64.onnx")
+    assert "pad_bottleneck_to_16" in {rewrite.name for rewrite in manifest.rewrites}
+
+
+def test_plain_int8_has_only_what_makes_it_comparable(tmp_path: Path) -> None:
+    onnx_, tflite = _export(tmp_path, precisions=("int8",), lowering="plain")
+    assert onnx_.manifest.rewrites == ()
+    assert [r.name for r in tflite.manifest.rewrites] == ["max_pool_of_non_negative"]
+
+
+def test_a_stem_without_relu_is_quantised_too(tmp_path: Path) -> None:
+    """jaxony's: its max pooling reads negative numbers and cannot be padded with zeros."""
+    network = ShuffleNetV1(3, 0.25, stem_relu=False)
+    pixels = seeded_pixels(16, SIZE, 0)
+    randomise(network, torch.from_numpy(to_layout(normalise(pixels, PREPROCESSING), "NCHW")))
+    weights = tmp_path / "stem.pth"
+    checkpoint.save(weights, network, labels=None, preprocessing=PREPROCESSING, input_size=SIZE)
+    for index, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    for artifact in _export(
+        tmp_path / "out",
+        scale=None,
+        input_size=None,
+        weights=str(weights),
+        precisions=("fp32", "int8"),
+        calibration=tmp_path,
+    ):
+        names = {rewrite.name for rewrite in artifact.manifest.rewrites}
+        assert "max_pool_of_non_negative" not in names
+        assert artifact.manifest.verification.difference <= 1e-4
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("io", ["float32", "uint8", "int8"])
+def test_inputs_are_of_the_type_that_was_asked_for(made: Any, precision: str, io: str) -> None:
+    model = onnx.load(made["onnx", precision, io].path)
+    kind = model.graph.input[0].type.tensor_type.elem_type
+    assert kind == getattr(onnx.TensorProto, {"float32": "FLOAT"}.get(io, io.upper()))
+    flatbuffer = schema.ModelT.InitFromPackedBuf(made["tflite", precision, io].path.read_bytes())
+    (subgraph,) = flatbuffer.subgraphs
+    assert subgraph.tensors[subgraph.inputs[0]].type == getattr(schema.TensorType, io.upper())
+
+
+def test_int8_steps_of_the_input_are_pixels(made: Any) -> None:
+    for io, zero in (("uint8", 0), ("int8", 0)):
+        data = made["tflite", "int8", io].path.read_bytes()
+        (subgraph,) = schema.ModelT.InitFromPackedBuf(data).subgraphs
+        quantisation = subgraph.tensors[subgraph.inputs[0]].quantization
+        np.testing.assert_allclose(quantisation.scale, [1.0], rtol=1e-6)
+        assert list(quantisation.zeroPoint) == [zero]
+
+
+@pytest.mark.parametrize(("count", "chunk"), [(256, 8), (32, 8), (6, 6), (17, 1), (1, 1)])
+def test_chunks_divide_what_there_is(count: int, chunk: int) -> None:
+    assert _chunk(count) == chunk
+
+
+def test_sqnr_is_power_over_power() -> None:
+    signal = np.array([[3.0, 4.0]], np.float32)
+    assert sqnr_db(signal, signal + np.array([0.5, 0], np.float32)) == pytest.approx(20)
+    assert sqnr_db(signal, signal) == float("inf")
+
+
+def test_a_quantisation_that_failed_is_refused() -> None:
+    logits = np.random.default_rng(0).normal(size=(8, 10)).astype(np.float32)
+    pixels = seeded_pixels(8, SIZE, 0)
+    wanted = Reference(Preprocessing(crop=SIZE), pixels, logits, 1.0)
+
+    class Broken:
+        engine = "test"
+        engine_version = "0"
+        delegate_partitions = None
+        inputs = ()
+
+        def run(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            return np.zeros_like(logits[:1])
+
+    with pytest.raises(ExportError, match=f"at least {LEAST_SQNR_DB:.0f} is wanted"):
+        quantised_sqnr_db(Broken(), pixels, wanted)
