@@ -37,7 +37,7 @@ class Parameters(_Record, frozen=True, kw_only=True):
     """To which the workers were pinned; none leaves it to the system."""
     processes: int = 8
     """Worker processes of each block, at least."""
-    most_processes: int = 16
+    max_processes: int = msgspec.field(default=16, name="most_processes")
     rounds: int = 160
     """Of each block, over all its processes, at most."""
     rounds_per_process: int = 10

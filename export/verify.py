@@ -22,7 +22,7 @@ SEED = 20170704
 TOLERANCE = {"fp32": 1e-4, "fp16": 0.05}
 """Allowed difference, by precision."""
 
-LEAST_SQNR_DB = 3.0
+MIN_SQNR_DB = 3.0
 """Of int8, against 0 where nothing of the signal is left. What int8 costs is for the accuracy to
 say; narrow networks of random weights on small images have some 7 dB."""
 
@@ -99,14 +99,14 @@ def quantised_sqnr_db(session: Session, images: NDArray[Any], wanted: Reference)
     """The SQNR in dB of a quantised model's logits on the reference's images.
 
     Its float model was verified before; this finds a quantisation that failed. Raises
-    `ExportError` where the SQNR is below `LEAST_SQNR_DB`.
+    `ExportError` where the SQNR is below `MIN_SQNR_DB`.
     """
     logits = np.concatenate([session.run(image[None]) for image in images])
     decibels = sqnr_db(wanted.logits, logits)
-    if not decibels >= LEAST_SQNR_DB:
+    if not decibels >= MIN_SQNR_DB:
         raise ExportError(
             f"verification failed: on {session.engine} the SQNR of the int8 logits is "
-            f"{decibels:.1f} dB, at least {LEAST_SQNR_DB:.0f} is wanted; calibrate with images "
+            f"{decibels:.1f} dB, at least {MIN_SQNR_DB:.0f} is wanted; calibrate with images "
             "that are like those of the network's use; nothing was written"
         )
     return decibels

@@ -108,7 +108,7 @@ def _estimate(
 @cache
 def _bootstrap(logs: tuple[float, ...]) -> tuple[float, float] | None:
     """Cached, since it takes thousands of resamples and the live view asks again and again."""
-    if len(logs) < statistics.BOOTSTRAP_LEAST:
+    if len(logs) < statistics.BOOTSTRAP_MIN:
         return None
     _, low, high = statistics.bootstrap_interval(logs, seed=0)
     return math.exp(low), math.exp(high)

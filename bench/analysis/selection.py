@@ -39,11 +39,11 @@ what remains when the machine is at rest scatters by some percent."""
 _OWN_DOING = 1.25
 """How much slower than the fastest tenth of all that tenth may be. A model that a neighbour slowed
 down in nearly all of its bursts has no fast ones, and must not seem to do it itself."""
-MOST = 0.8
+MAX_SLOW_SHARE = 0.8
 """Of the bursts, to be set aside."""
 _PATIENCE_SECONDS = 120.0
 """To wait for full speed, shared by the processes that there are at least."""
-_LEAST_PATIENCE, _MOST_PATIENCE = 1.0, 4.0
+_MIN_PATIENCE, _MAX_PATIENCE = 1.0, 4.0
 """Seconds of one process."""
 
 MIN_PROCESSES, MIN_ROUNDS = 3, 2
@@ -66,9 +66,9 @@ def select_bursts(results: Results) -> tuple[Timed, ...]:
     not. In a block with fewer than `MIN_PROCESSES` of these, all bursts of all processes count.
 
     Every burst is taken for one at full speed where there is no telling, where the machine tells
-    its frequency, and where more than `MOST` of all bursts are slow.
+    its frequency, and where more than `MAX_SLOW_SHARE` of all bursts are slow.
     """
-    judge = _at_full_speed(results) if 0 < slow_share(results) <= MOST else _every_burst
+    judge = _at_full_speed(results) if 0 < slow_share(results) <= MAX_SLOW_SHARE else _every_burst
     blocks: dict[str, list[Timed]] = {}
     for run in _timed(results):
         blocks.setdefault(run.block, []).append(run)
@@ -110,7 +110,7 @@ def full_speed(results: Results) -> FullSpeed:
     """What the next process waits for, and how long: longer where there are few blocks."""
     pulses = _pulses(results)
     processes = max(len(results.blocks), 1) * results.parameters.processes
-    share = min(max(_PATIENCE_SECONDS / processes, _LEAST_PATIENCE), _MOST_PATIENCE)
+    share = min(max(_PATIENCE_SECONDS / processes, _MIN_PATIENCE), _MAX_PATIENCE)
     return FullSpeed(
         pulse_ns=round(_fast_pulse(pulses)) if pulses else None,
         tolerance=TOLERANCE,

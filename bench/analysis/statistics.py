@@ -21,7 +21,7 @@ Series = Mapping[int, float]
 Point = tuple[float, float]
 """Multiply-adds and latency of one network."""
 
-BOOTSTRAP_LEAST = 10
+BOOTSTRAP_MIN = 10
 """Values. Simulated, a percentile bootstrap over 3, 5 and 8 covers 76, 84 and 90% for 95%."""
 _RESAMPLES = 1999
 _SCALE = 1.4826
@@ -187,12 +187,12 @@ def bootstrap_interval(
     values: it covers 94.9, 94.4 and 94.9% of normal ones (`t_interval` 94.7, 94.8, 94.8; BCa
     90.1, 91.0, 92.9), and 93.4, 93.1 and 94.3% of log-normal ones of sigma 0.7 (90.5, 90.5, 91.8;
     87.6, 88.6, 90.9), with an interval that is 7% and 44% wider than Student's at 10 values.
-    Raises ValueError for fewer than `BOOTSTRAP_LEAST` values.
+    Raises ValueError for fewer than `BOOTSTRAP_MIN` values.
     """
-    if len(values) < BOOTSTRAP_LEAST:
+    if len(values) < BOOTSTRAP_MIN:
         raise ValueError(
             f"a bootstrap of {len(values)} values covers far less than it claims: it needs "
-            f"{BOOTSTRAP_LEAST}, t_interval does with two"
+            f"{BOOTSTRAP_MIN}, t_interval does with two"
         )
     mean, error = _mean_and_error(values)
     generator = random.Random(seed)

@@ -176,8 +176,8 @@ def short_memory(results: Results) -> str | None:
     total = results.environment.total_memory_bytes
     if not total:
         return None
-    least = [min(map(_available, run.states), default=total) for run in timed_runs(results)]
-    short = [one for one in least if one < MEMORY_SHARE * total]
+    minimum = [min(map(_available, run.states), default=total) for run in timed_runs(results)]
+    short = [one for one in minimum if one < MEMORY_SHARE * total]
     if not short:
         return None
     return (

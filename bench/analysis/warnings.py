@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from shufflenet_deploy.bench.analysis.estimates import half_width_percent
-from shufflenet_deploy.bench.analysis.selection import MOST, slow_share
+from shufflenet_deploy.bench.analysis.selection import MAX_SLOW_SHARE, slow_share
 from shufflenet_deploy.bench.analysis.summary import PairSummary, Warning
 from shufflenet_deploy.bench.analysis.symptoms import (
     climbing,
@@ -71,7 +71,7 @@ def _notes(results: Results) -> Iterator[str]:
         consequence = (
             "Where enough others remain, latencies and ratios are of those; percentiles, outliers "
             "and distributions are of all."
-            if slow <= MOST
+            if slow <= MAX_SLOW_SHARE
             else "Those are too many to set aside, so that all figures are of all bursts."
         )
         yield (

@@ -188,7 +188,7 @@ def run(
 
     from shufflenet_deploy.bench.devices import describe, open_device
     from shufflenet_deploy.bench.devices.boards import find_board, pinned, target
-    from shufflenet_deploy.bench.devices.options import Reach
+    from shufflenet_deploy.bench.devices.options import DeviceOptions
     from shufflenet_deploy.bench.measure.session import Choice, carry_out, start
     from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.presentation.terminal import stderr_console, tell
@@ -205,7 +205,7 @@ def run(
     )
     board = find_board(device)
     stderr = stderr_console()
-    reach = Reach(
+    options = DeviceOptions(
         provision=way(provision),
         prepare=prepare,
         formats=choice.needed_formats(),
@@ -230,16 +230,16 @@ def run(
         parameters = replace(
             parameters,
             processes=processes,
-            most_processes=2 * processes,
+            max_processes=2 * processes,
             hasty_processes=processes,
         )
     paper = load_paper()
-    with open_device(board, reach) as opened:
+    with open_device(board, options) as opened:
         environment = describe(opened, board, any_board)
         if not parameters.cores:
             own = pinned(board, environment, max(parameters.threads))
             parameters = replace(parameters, cores=own)
-        subjects = choice.subjects(paper, reach.tell)
+        subjects = choice.subjects(paper, options.tell)
         if profile:
             _profile(opened, subjects, parameters, out, as_json, stderr)
             return
@@ -247,7 +247,7 @@ def run(
         begun = start(to, environment, subjects, parameters, paper, choice, out, resume)
         results = carry_out(opened, begun, paper, out, stderr)
         if native_runner and results.ended == "done":
-            results = _native(opened, results, native_runner, out, reach.tell)
+            results = _native(opened, results, native_runner, out, options.tell)
     summary = _print(results, paper, budget_ms, as_json)
     if results.ended == "interrupted":
         kept = (
@@ -270,7 +270,7 @@ def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: boo
     from shufflenet_deploy.bench.analysis.summarise import summarise
     from shufflenet_deploy.bench.analysis.warnings import notes
     from shufflenet_deploy.bench.presentation.terminal import stdout_console
-    from shufflenet_deploy.bench.report.data import Material
+    from shufflenet_deploy.bench.report.data import ReportData
     from shufflenet_deploy.bench.report.to_terminal import show, show_budget
 
     summary = summarise(results, paper)
@@ -278,7 +278,7 @@ def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: boo
         document = {"results": results, "summary": summary}
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
     elif summary.models:
-        show(Material(results, summary, paper, notes(results)), stdout_console())
+        show(ReportData(results, summary, paper, notes(results)), stdout_console())
         if budget_ms is not None:
             show_budget(summary, budget_ms, stdout_console())
     return summary

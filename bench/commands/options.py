@@ -34,7 +34,7 @@ Folder = Annotated[
 ]
 
 
-def numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
+def numbers(option: str, text: str, minimum: int, maximum: int) -> tuple[int, ...]:
     """Numbers separated by commas, each once and in the order given."""
     try:
         given = tuple(dict.fromkeys(int(word) for word in text.split(",")))
@@ -43,8 +43,10 @@ def numbers(option: str, text: str, least: int, most: int) -> tuple[int, ...]:
             f"{option} {text!r}: give numbers such as 1 or 1,2,4", usage=True
         ) from None
     for number in given:
-        if not least <= number <= most:
-            raise BenchError(f"{option}: {number} is not between {least} and {most}", usage=True)
+        if not minimum <= number <= maximum:
+            raise BenchError(
+                f"{option}: {number} is not between {minimum} and {maximum}", usage=True
+            )
     return given
 
 

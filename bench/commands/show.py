@@ -44,10 +44,10 @@ def _show_results(source: Path) -> None:
     from shufflenet_deploy.bench.analysis.warnings import notes
     from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.presentation.terminal import stdout_console
-    from shufflenet_deploy.bench.report.data import Material
+    from shufflenet_deploy.bench.report.data import ReportData
     from shufflenet_deploy.bench.report.to_terminal import show
     from shufflenet_deploy.bench.results import read
 
     results, paper = read(source), load_paper()
-    material = Material(results, summarise(results, paper), paper, notes(results))
+    material = ReportData(results, summarise(results, paper), paper, notes(results))
     show(material, stdout_console())

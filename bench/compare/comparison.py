@@ -26,7 +26,7 @@ from shufflenet_deploy.bench.analysis.statistics import Interval
 from shufflenet_deploy.bench.analysis.wording import count
 from shufflenet_deploy.bench.compare.differences import Difference, differences
 from shufflenet_deploy.bench.compare.effects import (
-    Levels,
+    Effects,
     Mask,
     Process,
     absolute,
@@ -175,7 +175,7 @@ def _matched(a: Side, b: Side) -> tuple[dict[Key, str], dict[Key, str], dict[Key
     )
 
 
-def _mean_change(before: Levels, after: Levels, of: Mask) -> Ratio:
+def _mean_change(before: Effects, after: Effects, of: Mask) -> Ratio:
     return _ratio(change(before, after, of / of.sum(), of))
 
 
@@ -183,10 +183,10 @@ def _relatives(
     processes_a: Sequence[Process], processes_b: Sequence[Process], models: int
 ) -> list[Ratio | None]:
     """For each model its change by the median change of all to which both files relate it."""
-    (levels_a, comparable_a), (levels_b, comparable_b) = (
+    (effects_a, comparable_a), (effects_b, comparable_b) = (
         relative(processes, models) for processes in (processes_a, processes_b)
     )
-    changes = levels_b.values - levels_a.values
+    changes = effects_b.values - effects_a.values
     found: list[Ratio | None] = []
     for number, others in enumerate(comparable_a & comparable_b):
         ratio = None
@@ -195,7 +195,7 @@ def _relatives(
             middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
             weights = np.eye(models)[number]
             weights[middle] -= 1 / len(middle)
-            ratio = _ratio(change(levels_a, levels_b, weights, others))
+            ratio = _ratio(change(effects_a, effects_b, weights, others))
         found.append(ratio)
     return found
 

@@ -30,7 +30,7 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Levels:
+class Effects:
     """A figure of each model."""
 
     values: Array
@@ -41,16 +41,16 @@ class Levels:
     """Of freedom, of each model's variance; below 1 nothing tells how far the value moves."""
 
 
-def absolute(processes: Sequence[Process], models: int) -> Levels:
+def absolute(processes: Sequence[Process], models: int) -> Effects:
     """Mean over processes of each model's log latency; every model must be in one of them."""
     logs = _table(processes, models)
     counts = (~np.isnan(logs)).sum(axis=0)
     values = np.nanmean(logs, axis=0)
     parts = np.nan_to_num(logs - values) / counts * _correction(counts)
-    return Levels(values, parts, counts - 1.0)
+    return Effects(values, parts, counts - 1.0)
 
 
-def relative(processes: Sequence[Process], models: int) -> tuple[Levels, Mask]:
+def relative(processes: Sequence[Process], models: int) -> tuple[Effects, Mask]:
     """Log latencies by those of the other models, compared only within processes.
 
     The least squares of log latency = model + process: a process that was slow as a whole tells
@@ -79,10 +79,10 @@ def relative(processes: Sequence[Process], models: int) -> tuple[Levels, Mask]:
             for others in comparable
         ]
     )
-    return Levels(values, parts, degrees), comparable
+    return Effects(values, parts, degrees), comparable
 
 
-def change(before: Levels, after: Levels, weights: Array, among: Mask) -> Interval:
+def change(before: Effects, after: Effects, weights: Array, among: Mask) -> Interval:
     """exp of the weighted sum of how the models' values changed, with its 95% interval.
 
     Welch's: the files' variances need not be equal. The degrees of freedom are those of the model

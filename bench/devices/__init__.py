@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.devices.boards import Board, is_this_machine, matches
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.machine.environment import Environment, read_environment
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
@@ -27,7 +27,7 @@ class Device(Protocol):
 
         On Ctrl-C the worker is interrupted and its answer says so; raises KeyboardInterrupt
         where it has none yet. Raises `BenchError` where the worker fails or dies, and its kind
-        `agent_client.Lost` where the device itself goes away.
+        `agent_client.DeviceLostError` where the device itself goes away.
         """
 
     def close(self) -> None:
@@ -45,31 +45,31 @@ class Counter(Protocol):
         """
 
 
-def _local(board: Board, reach: Reach) -> Device:
+def _local(board: Board, options: DeviceOptions) -> Device:
     from shufflenet_deploy.bench.devices.local import LocalDevice
 
-    return LocalDevice(prepare=reach.prepare, tell=reach.tell)
+    return LocalDevice(prepare=options.prepare, tell=options.tell)
 
 
-def _ssh(board: Board, reach: Reach) -> Device:
+def _ssh(board: Board, options: DeviceOptions) -> Device:
     from shufflenet_deploy.bench.devices.ssh import open_ssh
 
-    return open_ssh(board, reach)
+    return open_ssh(board, options)
 
 
-def _adb(board: Board, reach: Reach) -> Device:
+def _adb(board: Board, options: DeviceOptions) -> Device:
     from shufflenet_deploy.bench.devices.adb import open_adb
 
-    return open_adb(board, reach)
+    return open_adb(board, options)
 
 
-def _emulated(board: Board, reach: Reach) -> Device:
+def _emulated(board: Board, options: DeviceOptions) -> Device:
     from shufflenet_deploy.bench.devices.emulated import open_emulated
 
-    return open_emulated(board, reach)
+    return open_emulated(board, options)
 
 
-DEVICES: dict[str, Callable[[Board, Reach], Device]] = {
+DEVICES: dict[str, Callable[[Board, DeviceOptions], Device]] = {
     "local": _local,
     "ssh": _ssh,
     "adb": _adb,
@@ -112,27 +112,27 @@ answers."""
 
 
 @contextmanager
-def open_device(board: Board, reach: Reach | None = None) -> Iterator[Device]:
+def open_device(board: Board, options: DeviceOptions | None = None) -> Iterator[Device]:
     """The device for `board`, which is let go at the end whatever happens.
 
     Raises `BenchError` where it cannot be reached, and for options that mean nothing to it.
     """
-    reach = reach or Reach()
+    options = options or DeviceOptions()
     kind = "local" if is_this_machine(board, read_environment()) else board.kind
-    _check_options(board, kind, reach)
-    device = DEVICES[kind](board, reach)
+    _check_options(board, kind, options)
+    device = DEVICES[kind](board, options)
     try:
         yield device
     finally:
         device.close()
 
 
-def _check_options(board: Board, kind: str, reach: Reach) -> None:
+def _check_options(board: Board, kind: str, options: DeviceOptions) -> None:
     for option, given, kinds in (
-        ("--provision", reach.provision is not None, ("ssh", "adb")),
-        ("--prepare", reach.prepare, ("local", "ssh", "adb")),
-        ("--cpu", reach.cpu is not None, ("emulated",)),
-        ("--counts", reach.caches is not None, ("emulated",)),
+        ("--provision", options.provision is not None, ("ssh", "adb")),
+        ("--prepare", options.prepare, ("local", "ssh", "adb")),
+        ("--cpu", options.cpu is not None, ("emulated",)),
+        ("--counts", options.caches is not None, ("emulated",)),
     ):
         if given and kind not in kinds:
             raise BenchError(

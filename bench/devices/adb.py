@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.devices.boards import Board
 from shufflenet_deploy.bench.devices.link import ask, last_line
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 
 ROOT = "/data/local/tmp/shufflenet-deploy"
@@ -35,11 +35,11 @@ getprop ro.soc.model
 """
 
 
-def open_adb(board: Board, reach: Reach) -> RemoteDevice:
+def open_adb(board: Board, options: DeviceOptions) -> RemoteDevice:
     """The phone that `board`, ANDROID_SERIAL or its being the only one tells."""
     from shufflenet_deploy.bench.provision.choose import install_for
 
-    return RemoteDevice(_link(board), reach, install_for)
+    return RemoteDevice(_link(board), options, install_for)
 
 
 def probe_adb(board: Board) -> str:
@@ -73,7 +73,7 @@ class AdbLink:
         for words, meaning in _MEANINGS.items():
             if words in line:
                 return BenchError(meaning.format(serial=self.serial))
-        return Lost(f"the connection to {self.serial} was lost ({line})")
+        return DeviceLostError(f"the connection to {self.serial} was lost ({line})")
 
     def own_name(self) -> str | None:
         """See `Link.own_name`: a phone hides its device tree, and has properties instead."""

@@ -1,4 +1,4 @@
-"""The host's end of a keeper: one for a session on a device, whatever the way to it."""
+"""The host's end of an agent: one for a session on a device, whatever the way to it."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from shufflenet_deploy.runtime.agent.protocol import (
     Begin,
     Busy,
     Ended,
-    FromKeeper,
+    FromAgent,
     Interrupt,
     Ready,
     Said,
-    ToKeeper,
+    ToAgent,
     Work,
 )
 from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress, Spec
 
 _LEAVE_SECONDS = 15.0
-"""For a keeper to end the worker and put the governor back, sudo included."""
+"""For an agent to end the worker and put the governor back, sudo included."""
 _LAST_LINES = 40
 _MESSAGE = b'{"type":"'
 """How each begins."""
 Failure = Callable[[int, str], BenchError | None]
-"""The exit code of the command to the keeper and all it said on stderr -> what that means."""
+"""The exit code of the command to the agent and all it said on stderr -> what that means."""
 
 
-class Lost(BenchError):  # noqa: N818 - what happened, not what is wrong
+class DeviceLostError(BenchError):
     """The device went away in the middle; what was measured before stands."""
 
 
-class Unstarted(BenchError):  # noqa: N818 - what happened, not what is wrong
-    """The way was there, and what should have been the keeper ended before it said a word."""
+class AgentUnstartedError(BenchError):
+    """The way was there, and what should have been the agent ended before it said a word."""
 
 
-class Kept:
-    """A session on a device that `command` reaches, a process with a keeper at its other end.
+class AgentClient:
+    """A session on a device that `command` reaches, a process with an agent at its other end.
 
-    Raises `BenchError` where there is no keeper to be had, or the device is taken.
+    Raises `BenchError` where there is no agent to be had, or the device is taken.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Kept:
         return msgspec.structs.replace(answer, stopped="interrupted") if interrupted else answer
 
     def close(self) -> None:
-        """Let the device go. A worker that still runs is ended by the keeper."""
+        """Let the device go. A worker that still runs is ended by the agent."""
         self._closed.set()
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
@@ -151,8 +151,8 @@ class Kept:
                     self._send(Interrupt())  # at once, or closing would wait for all its rounds
                 raise
 
-    def _first(self) -> FromKeeper:
-        """The keeper's first message. A shell may print before, such as what ~/.bashrc has."""
+    def _first(self) -> FromAgent:
+        """The agent's first message. A shell may print before, such as what ~/.bashrc has."""
         said = ""
         while True:
             line = self._lines.get()
@@ -163,24 +163,24 @@ class Kept:
                 return self._decode(line[begin:])
             said = _shown(line) or said
 
-    def _receive(self) -> FromKeeper:
+    def _receive(self) -> FromAgent:
         line = self._lines.get()
         if not line.endswith(b"\n"):
             self._lines.put(b"")  # for who asks again
             raise self._ended()
         return self._decode(line)
 
-    def _decode(self, line: bytes) -> FromKeeper:
+    def _decode(self, line: bytes) -> FromAgent:
         try:
-            message: FromKeeper = msgspec.json.decode(line, type=FromKeeper)
+            message: FromAgent = msgspec.json.decode(line, type=FromAgent)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise BenchError(
-                f"{self._name} says {_shown(line)!r}, where the keeper of shufflenet-deploy should "
+                f"{self._name} says {_shown(line)!r}, where the agent of shufflenet-deploy should "
                 "speak: it must print nothing by itself (see ~/.bashrc there)"
             ) from None
         return message
 
-    def _send(self, message: ToKeeper) -> None:
+    def _send(self, message: ToAgent) -> None:
         self._write(msgspec.json.encode(message) + b"\n")
 
     def _write(self, data: bytes) -> None:
@@ -194,7 +194,7 @@ class Kept:
             raise self._ended() from None
 
     def _ended(self, printed: str = "") -> BenchError:
-        """What it means that the keeper is no longer there; `printed` is no message of it."""
+        """What it means that the agent is no longer there; `printed` is no message of it."""
         try:
             code = self._process.wait(_LEAVE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -207,8 +207,8 @@ class Kept:
             return error
         last = self._remarks[-1] if self._remarks else printed or f"exit code {code}"
         if not self._started:
-            return Unstarted(last)
-        return Lost(f"{self._name} went away in the middle ({last})")
+            return AgentUnstartedError(last)
+        return DeviceLostError(f"{self._name} went away in the middle ({last})")
 
     def _hear(self) -> None:
         assert self._process.stdout is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.devices.boards import Board
 from shufflenet_deploy.bench.devices.local import LocalDevice
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.emulation.count import count
 from shufflenet_deploy.bench.emulation.machine import Machine
@@ -20,7 +20,7 @@ _WORKER = "shufflenet_deploy.runtime"
 class EmulatedDevice:
     """A `Device` and `Counter` of one core on `machine`, which it closes in the end.
 
-    Its workers are processes of this host, under a keeper as those of `LocalDevice` are. The lock
+    Its workers are processes of this host, under an agent as those of `LocalDevice` are. The lock
     is its own: where nothing is timed, nothing disturbs.
     """
 
@@ -49,7 +49,7 @@ class EmulatedDevice:
             self._machine.close()
 
 
-def open_emulated(board: Board, reach: Reach) -> EmulatedDevice:
-    """The processor that `reach` names. Raises `BenchError` where it cannot be emulated here."""
-    machine = Machine(find_processor(reach.cpu), reach.formats, reach.tell)
-    return EmulatedDevice(machine, bool(reach.caches))
+def open_emulated(board: Board, options: DeviceOptions) -> EmulatedDevice:
+    """The processor that `options` names. Raises `BenchError` where it cannot be emulated here."""
+    machine = Machine(find_processor(options.cpu), options.formats, options.tell)
+    return EmulatedDevice(machine, bool(options.caches))

@@ -39,7 +39,7 @@ class Link(Protocol):
         """
 
     def own_name(self) -> str | None:
-        """How the device calls itself, where its keeper cannot tell; None leaves it to that."""
+        """How the device calls itself, where its agent cannot tell; None leaves it to that."""
 
     def close(self) -> None:
         """Give up the way. What runs on the device sees its standard input end."""

@@ -1,4 +1,4 @@
-"""This machine as a device: its keeper is a subprocess of the same Python."""
+"""This machine as a device: its agent is a subprocess of the same Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Kept, this_host
+from shufflenet_deploy.bench.devices.agent_client import AgentClient, this_host
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.folders import cache_folder
 from shufflenet_deploy.runtime.agent.protocol import Begin
@@ -19,7 +19,7 @@ NAME = "this machine"
 class LocalDevice:
     """A `Device` whose workers are `worker`, by default those of this very installation.
 
-    `folder` is where the keeper's lock is: the one that a session over SSH takes too, so that
+    `folder` is where the agent's lock is: the one that a session over SSH takes too, so that
     somebody at the board and somebody far away cannot measure at once.
     """
 
@@ -34,7 +34,7 @@ class LocalDevice:
         self._prepare = prepare
         self._tell = tell
         self._folder = folder
-        self._kept: Kept | None = None
+        self._client: AgentClient | None = None
 
     def put(self, path: Path) -> str:
         """See `Device.put`: it is here already."""
@@ -46,15 +46,15 @@ class LocalDevice:
 
     def close(self) -> None:
         """See `Device.close`."""
-        if self._kept:
-            self._kept.close()
-            self._kept = None
+        if self._client:
+            self._client.close()
+            self._client = None
 
-    def _session(self) -> Kept:
-        if self._kept is None:
+    def _session(self) -> AgentClient:
+        if self._client is None:
             folder = self._folder or cache_folder()
-            self._kept = Kept(
-                [sys.executable, "-m", "shufflenet_deploy.runtime.agent.agent", str(folder)],
+            self._client = AgentClient(
+                [sys.executable, "-m", "shufflenet_deploy.runtime.agent", str(folder)],
                 NAME,
                 _no_failure,
                 # The end of this process is the end of the link; while it is stopped by Ctrl-Z
@@ -66,9 +66,9 @@ class LocalDevice:
                     worker=self._worker,
                 ),
             )
-            for note in self._kept.notes:
+            for note in self._client.notes:
                 self._tell(note)
-        return self._kept
+        return self._client
 
 
 def _no_failure(code: int, said: str) -> BenchError | None:

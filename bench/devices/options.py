@@ -13,7 +13,7 @@ def _silent(line: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reach:
+class DeviceOptions:
     """Options that not every kind of device has a use for."""
 
     provision: Way | None = None

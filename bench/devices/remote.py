@@ -1,4 +1,4 @@
-"""A device behind a `Link`: provisioned on first use, and then measured through its keeper."""
+"""A device behind a `Link`: provisioned on first use, and then measured through its agent."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Kept, Unstarted, this_host
+from shufflenet_deploy.bench.devices.agent_client import AgentClient, AgentUnstartedError, this_host
 from shufflenet_deploy.bench.devices.link import Link, ask, script
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.devices.store import Store
 from shufflenet_deploy.bench.devices.survey import Seen, look
@@ -33,20 +33,20 @@ _32_BIT = ("armv5", "armv6", "armv7", "i386", "i486", "i586", "i686")
 class RemoteDevice:
     """A `Device` behind `link`. Raises `BenchError` where none of its parts gets there."""
 
-    def __init__(self, link: Link, reach: Reach, choose: Choose) -> None:
+    def __init__(self, link: Link, options: DeviceOptions, choose: Choose) -> None:
         self._link = link
-        self._reach = reach
+        self._options = options
         try:
             seen = look(link)
             check_kernel(seen.survey, link.name)
-            self._store = Store(link, seen, reach.tell)
-            self._kept = self._start(seen, choose)
+            self._store = Store(link, seen, options.tell)
+            self._client = self._start(seen, choose)
         except BaseException:
             link.close()
             raise
         try:
-            for note in self._kept.notes:
-                reach.tell(note)
+            for note in self._client.notes:
+                options.tell(note)
             self._own_name = link.own_name()
         except BaseException:
             self.close()
@@ -58,7 +58,7 @@ class RemoteDevice:
 
     def run(self, spec: Spec, report: Report) -> Answer:
         """See `Device.run`."""
-        answer = self._kept.run(spec, report)
+        answer = self._client.run(spec, report)
         if self._own_name is None:
             return answer
         return replace(answer, environment=replace(answer.environment, board=self._own_name))
@@ -74,42 +74,42 @@ class RemoteDevice:
 
     def close(self) -> None:
         """See `Device.close`."""
-        self._kept.close()
+        self._client.close()
         with suppress(BenchError):
             self._link.close()
 
-    def _start(self, seen: Seen, choose: Choose) -> Kept:
-        """A keeper, by the first way that starts."""
-        reach, failed = self._reach, None
-        for installation in choose(seen.survey, reach.provision, reach.formats, reach.tell):
+    def _start(self, seen: Seen, choose: Choose) -> AgentClient:
+        """An agent, by the first way that starts."""
+        options, failed = self._options, None
+        for installation in choose(seen.survey, options.provision, options.formats, options.tell):
             if failed:
-                reach.tell(f"{failed}; trying another way")
+                options.tell(f"{failed}; trying another way")
             try:
                 for part in installation.parts:
                     self._store.place(part)
-                kept = self._keeper(installation)
-            except Unstarted as error:
+                client = self._agent(installation)
+            except AgentUnstartedError as error:
                 failed = BenchError(
                     f"{self._link.name} does not run the {installation.way} that was made for it: "
                     f"{error}"
                 )
                 continue
-            reach.tell(f"{self._link.name}: {installation.way}, {installation.reason}")
-            return kept
+            options.tell(f"{self._link.name}: {installation.way}, {installation.reason}")
+            return client
         raise failed or BenchError(f"{self._link.name}: nothing runs there")
 
-    def _keeper(self, installation: Installation) -> Kept:
+    def _agent(self, installation: Installation) -> AgentClient:
         keys = " ".join(part.key for part in installation.parts)
         python = installation.python or ""
         lines = [installation.way, python, keys]
         if installation.way == "venv":
             version = f"{python}\0{installation.python_version}\0{keys}"
             lines.append(hashlib.sha256(version.encode()).hexdigest())
-        return Kept(
+        return AgentClient(
             self._link.command(script("start.sh")),
             self._link.name,
             self._link.failure,
-            Begin(host=this_host(), clock=time.time(), prepare=self._reach.prepare),
+            Begin(host=this_host(), clock=time.time(), prepare=self._options.prepare),
             preface="".join(f"{line}\n" for line in lines).encode(),
         )
 

@@ -15,10 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.devices.boards import Board
 from shufflenet_deploy.bench.devices.link import ask, last_line
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 
 _OPTIONS = (
@@ -49,11 +49,11 @@ _WHO = "cat /proc/device-tree/model 2>/dev/null || uname -snm"
 """A PC has no device tree."""
 
 
-def open_ssh(board: Board, reach: Reach) -> RemoteDevice:
+def open_ssh(board: Board, options: DeviceOptions) -> RemoteDevice:
     """The device that `board` tells how to reach."""
     from shufflenet_deploy.bench.provision.choose import install_for
 
-    return RemoteDevice(SshLink(board), reach, install_for)
+    return RemoteDevice(SshLink(board), options, install_for)
 
 
 def probe_ssh(board: Board) -> str:
@@ -119,7 +119,9 @@ def explain(host: str, said: str) -> BenchError:
         if words in said:
             line = next((line for line in said.splitlines() if words in line), words).strip()
             return BenchError(meaning.format(host=host, line=line))
-    return Lost(f"the connection to {host} was lost ({last_line(said) or 'ssh says no more'})")
+    return DeviceLostError(
+        f"the connection to {host} was lost ({last_line(said) or 'ssh says no more'})"
+    )
 
 
 _MEANINGS = {

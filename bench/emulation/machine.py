@@ -82,8 +82,8 @@ class Machine:
             link.symlink_to(counter)
         words = f"./plugin.so,out={READINGS}"
         if caches:
-            levels = (self.processor.caches.l1, self.processor.caches.l2)
-            words += ",cache=" + ":".join(f"{one.size_bytes}:{one.ways}" for one in levels)
+            effects = (self.processor.caches.l1, self.processor.caches.l2)
+            words += ",cache=" + ":".join(f"{one.size_bytes}:{one.ways}" for one in effects)
         return self._command(module, ["-plugin", words])
 
     def close(self) -> None:

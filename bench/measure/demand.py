@@ -20,12 +20,12 @@ def is_open(results: Results, block: Block, paper: Paper, patient: bool = True) 
     done = sum(run.block == block.id for run in results.runs)
     if not results.target.latency:
         return not done  # what is checked once is checked
-    if not _rounds_left(results, block) or done >= parameters.most_processes:
+    if not _rounds_left(results, block) or done >= parameters.max_processes:
         return False
-    least = parameters.processes
+    minimum = parameters.processes
     if not patient:
-        least = min(least, parameters.hasty_processes)
-    return done < least or (patient and not is_known(results, block, paper))
+        minimum = min(minimum, parameters.hasty_processes)
+    return done < minimum or (patient and not is_known(results, block, paper))
 
 
 def next_rounds(results: Results, block: Block) -> int:

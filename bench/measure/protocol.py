@@ -24,7 +24,7 @@ from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.bench.measure.demand import is_open, next_rounds, present
 from shufflenet_deploy.bench.measure.plan import plan
 from shufflenet_deploy.bench.measure.records import checked, no_room, probe, same_file, timed
-from shufflenet_deploy.bench.measure.schedule import Budget
+from shufflenet_deploy.bench.measure.schedule import Forecast
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.results import Block, Model, Parameters, Results, Run, Target, Timed
 from shufflenet_deploy.runtime.machine.environment import Environment
@@ -116,7 +116,7 @@ class _Measurement:
         self._clock = clock
         self._start = clock()
         self._places: dict[str, str] = {}
-        self._budget = Budget(self._results)
+        self._forecast = Forecast(self._results)
 
     def steps(self) -> Iterator[Results]:
         for part in (self._peaks(), self._probes(), self._turns()):
@@ -155,7 +155,7 @@ class _Measurement:
             if answer.models:
                 (measured,) = answer.models
                 same_file(model, measured)
-                self._budget.saw_alone(index, measured, self._clock() - began)
+                self._forecast.saw_alone(index, measured, self._clock() - began)
                 found = probe(measured, self._results.target.latency)
                 if isinstance(self._device, Counter):
                     self._report(
@@ -173,7 +173,7 @@ class _Measurement:
             for block in open_blocks:
                 if not self._is_open(block):  # patience ended within this turn
                     continue
-                if self._budget.is_over(self._clock() - self._start, block):
+                if self._forecast.is_over(self._clock() - self._start, block):
                     self._results = replace(self._results, ended="minutes")
                     yield
                     return
@@ -189,7 +189,7 @@ class _Measurement:
 
     def _elapsed(self) -> float:
         """Seconds that all of the measurement has taken, before it was resumed as well."""
-        return self._clock() - self._start + self._budget.before
+        return self._clock() - self._start + self._forecast.before
 
     def _process(self, block: Block) -> None:
         parameters = self._results.parameters
@@ -212,13 +212,13 @@ class _Measurement:
             spec = replace(spec, rounds=0, canary=False, full_speed=None)
         began = self._clock()
         answer = self._run(f"{block.id}, process {number + 1}", spec)
-        self._budget.saw_process(block, self._clock() - began)
+        self._forecast.saw_process(block, self._clock() - began)
         if answer.skipped:
             self._skip(block, no_room(answer))
             return
         for member, measured in zip(members, answer.models, strict=True):
             same_file(self._results.models[member], measured)
-        start = began - self._start + self._budget.before
+        start = began - self._start + self._forecast.before
         run = (
             timed(block, number, start, members, answer)
             if self._results.target.latency
@@ -240,7 +240,7 @@ class _Measurement:
 
     def _run(self, title: str, spec: Spec) -> Answer:
         still_open = self._open_blocks()
-        step = Step(title, self._budget.seconds_left(self._results, still_open, self._elapsed()))
+        step = Step(title, self._forecast.seconds_left(self._results, still_open, self._elapsed()))
         answer = self._device.run(spec, partial(self._report, step))
         if answer.stopped == "interrupted":
             self._results = replace(self._results, ended="interrupted")

@@ -9,7 +9,7 @@ from shufflenet_deploy.bench.results import Block, Results, Timed
 from shufflenet_deploy.runtime.worker.spec import ModelAnswer, WarmUp
 
 
-class Budget:
+class Forecast:
     """Expected seconds of what is left; without a guess nothing is foreseen."""
 
     def __init__(self, results: Results) -> None:
@@ -45,7 +45,7 @@ class Budget:
         if not known:
             return None
         warm_up = WarmUp()
-        warming = sum(min(warm_up.most / 2 * run, warm_up.seconds) for _, run in known)
+        warming = sum(min(warm_up.maximum / 2 * run, warm_up.seconds) for _, run in known)
         burst = self._parameters.untimed + self._parameters.timed
         one_round = sum(burst * run for _, run in known)
         rounds = min(
@@ -67,15 +67,15 @@ class Budget:
         if any(not model.probe and not model.skipped for model in results.models):
             return None
         parameters = self._parameters
-        least = parameters.processes if results.target.latency else 1
+        minimum = parameters.processes if results.target.latency else 1
         in_patience = in_haste = 0.0
         for block in still_open:
             expected = self.expected(block)
             if expected is None:
                 return None
             done = sum(run.block == block.id for run in results.runs)
-            in_patience += max(least - done, 1) * expected
-            in_haste += max(min(least, parameters.hasty_processes) - done, 0) * expected
+            in_patience += max(minimum - done, 1) * expected
+            in_haste += max(min(minimum, parameters.hasty_processes) - done, 0) * expected
         patience = 60 * parameters.patience_minutes - elapsed
         return min(in_patience, max(patience, in_haste))
 

@@ -152,7 +152,7 @@ def _fixed(results: Results) -> Parameters:
     return replace(
         results.parameters,
         processes=usual.processes,
-        most_processes=usual.most_processes,
+        max_processes=usual.max_processes,
         rounds=usual.rounds,
         interval_percent=usual.interval_percent,
         patience_minutes=usual.patience_minutes,

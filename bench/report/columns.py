@@ -17,7 +17,7 @@ from shufflenet_deploy.bench.analysis.wording import (
 )
 from shufflenet_deploy.bench.counted import described
 from shufflenet_deploy.bench.presentation.tables import Column
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 
 MAD = "median absolute deviation of all timed runs, in percent of their median"
 OUTLIERS = "timed runs far off their process's median; none is dropped"
@@ -120,23 +120,23 @@ COUNTS = (
 """Of an emulated processor."""
 
 
-def figures(material: Material) -> list[Figure]:
-    """The columns of every models' table of `material`."""
-    every = TIMES if material.results.target.latency else COUNTS
+def figures(data: ReportData) -> list[Figure]:
+    """The columns of every models' table of `data`."""
+    every = TIMES if data.results.target.latency else COUNTS
     return [
         one
         for one in every
-        if not one.optional or any(one.cell(model) != MISSING for model in material.summary.models)
+        if not one.optional or any(one.cell(model) != MISSING for model in data.summary.models)
     ]
 
 
-def explained(material: Material) -> Iterator[Explained]:
+def explained(data: ReportData) -> Iterator[Explained]:
     """What has to be known to read the tables."""
-    yield from (_times if material.results.target.latency else _counts)(material)
+    yield from (_times if data.results.target.latency else _counts)(data)
 
 
-def _times(material: Material) -> Iterator[Explained]:
-    table = material.paper.table
+def _times(data: ReportData) -> Iterator[Explained]:
+    table = data.paper.table
     yield Explained("latency", f"{LATENCY}; ±: half its 95% interval")
     yield Explained("p90, p99", "one of ten timed runs takes longer, one of a hundred", True)
     yield Explained("MAD", MAD, True)
@@ -147,8 +147,8 @@ def _times(material: Material) -> Iterator[Explained]:
     yield Explained("paper", f"{table.place}, measured on a {table.device}")
 
 
-def _counts(material: Material) -> Iterator[Explained]:
-    counted = [model.counted for model in material.summary.models if model.counted]
+def _counts(data: ReportData) -> Iterator[Explained]:
+    counted = [model.counted for model in data.summary.models if model.counted]
     if counted:
         yield Explained(
             "instructions",

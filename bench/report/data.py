@@ -14,7 +14,7 @@ from shufflenet_deploy.bench.results import Results
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportData:
     """A measurement with all that is said about it."""
 
     results: Results

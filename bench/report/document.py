@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shufflenet_deploy.bench.analysis.summary import Outcome, Warning
 from shufflenet_deploy.bench.presentation.tables import Table
 from shufflenet_deploy.bench.report.columns import Explained, explained
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.machine import fact_tables, measured_on, protocol
 from shufflenet_deploy.bench.report.tables import (
     SettingTables,
@@ -61,26 +61,26 @@ class Document:
                 yield one.native
 
 
-def document(material: Material) -> Document:
-    """Put all that `material` says into words."""
+def document(data: ReportData) -> Document:
+    """Put all that `data` says into words."""
     return Document(
-        title=material.title,
-        date=material.date,
-        measured_on=measured_on(material),
-        unfinished=material.unfinished,
-        tally=tuple(tally(material)),
-        claims=tuple(claims_verdicts(material)),
-        warnings=material.summary.warnings,
-        settings=tuple(settings_tables(material)),
-        mixed_pairs=mixed_pairs_table(material),
-        front=front_table(material),
+        title=data.title,
+        date=data.date,
+        measured_on=measured_on(data),
+        unfinished=data.unfinished,
+        tally=tuple(tally(data)),
+        claims=tuple(claims_verdicts(data)),
+        warnings=data.summary.warnings,
+        settings=tuple(settings_tables(data)),
+        mixed_pairs=mixed_pairs_table(data),
+        front=front_table(data),
         not_measured=tuple(
             f"{model.name} was not measured: {model.skipped}"
-            for model in material.results.models
+            for model in data.results.models
             if model.skipped
         ),
-        explained=tuple(explained(material)),
-        facts=tuple(fact_tables(material)),
-        protocol=tuple(protocol(material)),
-        notes=tuple(material.notes),
+        explained=tuple(explained(data)),
+        facts=tuple(fact_tables(data)),
+        protocol=tuple(protocol(data)),
+        notes=tuple(data.notes),
     )

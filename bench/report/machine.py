@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from shufflenet_deploy.bench.analysis.wording import LATENCY, count, gigabytes, listed, number
 from shufflenet_deploy.bench.presentation.tables import Table
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.tables import facts_table
 from shufflenet_deploy.bench.results import Parameters
 
@@ -14,9 +14,9 @@ _UNTOLD = "not told by the system"
 _Fact = tuple[str, str]
 
 
-def measured_on(material: Material) -> str:
+def measured_on(data: ReportData) -> str:
     """The machine in one line."""
-    target, machine = material.results.target, material.results.environment
+    target, machine = data.results.target, data.results.environment
     cores = count(machine.cores, "core") if machine.cores else "unknown number of cores"
     memory = machine.total_memory_bytes
     return (
@@ -25,20 +25,20 @@ def measured_on(material: Material) -> str:
     )
 
 
-def fact_tables(material: Material) -> list[Table]:
+def fact_tables(data: ReportData) -> list[Table]:
     """Environment, parameters and versions."""
     return [
-        facts_table(material.marked("Environment"), list(_environment(material))),
+        facts_table(data.marked("Environment"), list(_environment(data))),
         facts_table(
-            material.marked("Parameters"),
-            list(_parameters(material.results.parameters, material.results.suite)),
+            data.marked("Parameters"),
+            list(_parameters(data.results.parameters, data.results.suite)),
         ),
-        facts_table(material.marked("Versions"), list(_versions(material))),
+        facts_table(data.marked("Versions"), list(_versions(data))),
     ]
 
 
-def _environment(material: Material) -> Iterator[_Fact]:
-    target, environment = material.results.target, material.results.environment
+def _environment(data: ReportData) -> Iterator[_Fact]:
+    target, environment = data.results.target, data.results.environment
     names = " or ".join(target.expected)
     expected = f", which calls itself {names}" if names else ""
     memory = environment.total_memory_bytes
@@ -51,7 +51,7 @@ def _environment(material: Material) -> Iterator[_Fact]:
     yield "highest frequency", _by_core(environment.maximum_mhz, "MHz")
     yield "memory", _UNTOLD if memory is None else gigabytes(memory)
     yield "kernel", environment.kernel or _UNTOLD
-    for threads, rate in sorted(material.results.peak_multiply_adds_per_second.items()):
+    for threads, rate in sorted(data.results.peak_multiply_adds_per_second.items()):
         yield (
             f"measured peak, {count(threads, 'thread')}",
             f"{number(rate / 1e9)} G multiply-adds/s",
@@ -79,7 +79,7 @@ def _parameters(parameters: Parameters, suite: str | None) -> Iterator[_Fact]:
     yield "suite", suite or "none: files were named"
     yield "threads", ", ".join(map(str, parameters.threads))
     yield "pinned to cores", ", ".join(map(str, parameters.cores)) or "none"
-    processes = f"{parameters.processes} to {parameters.most_processes}"
+    processes = f"{parameters.processes} to {parameters.max_processes}"
     if parameters.hasty_processes < parameters.processes:
         after = f"{parameters.patience_minutes:g} minutes"
         processes += f", or {parameters.hasty_processes} once {after} were over"
@@ -96,25 +96,25 @@ def _parameters(parameters: Parameters, suite: str | None) -> Iterator[_Fact]:
     yield "seed of the order", str(parameters.seed)
 
 
-def _versions(material: Material) -> Iterator[_Fact]:
-    environment = material.results.environment
+def _versions(data: ReportData) -> Iterator[_Fact]:
+    environment = data.results.environment
     yield "Python", environment.python_version
     for package, version in environment.package_versions.items():
         yield package, version or "not installed"
     engines = {
         f"{model.probe.engine} {model.probe.engine_version}"
-        for model in material.results.models
+        for model in data.results.models
         if model.probe
     }
     if engines:
         yield "engines that ran", listed(sorted(engines))
 
 
-def protocol(material: Material) -> list[str]:
+def protocol(data: ReportData) -> list[str]:
     """How it was measured, in a few sentences."""
-    parameters = material.results.parameters
-    most = max(parameters.processes, parameters.most_processes)
-    if not material.results.target.latency:
+    parameters = data.results.parameters
+    maximum = max(parameters.processes, parameters.max_processes)
+    if not data.results.target.latency:
         return [
             "The processor was emulated. Each model was loaded and run, and its output on a "
             "seeded input compared with that of the network it was exported from, and the "
@@ -124,7 +124,7 @@ def protocol(material: Material) -> list[str]:
     return [
         "Models whose times are compared are measured in the same worker processes, a block: "
         "those of one ratio or slope at one input size, engine and precision. A block is measured "
-        f"by {parameters.processes} processes in turn, and by up to {most} until its ratio is "
+        f"by {parameters.processes} processes in turn, and by up to {maximum} until its ratio is "
         f"known to {parameters.interval_percent:g} %; once {parameters.patience_minutes:g} minutes "
         f"are over, {min(parameters.processes, parameters.hasty_processes)} are enough.",
         "Each process loads the models, checks their outputs on a seeded input, and runs each "

@@ -17,7 +17,7 @@ from shufflenet_deploy.bench.analysis.wording import (
 from shufflenet_deploy.bench.measure.native import typical_ms
 from shufflenet_deploy.bench.presentation.tables import Column, Table
 from shufflenet_deploy.bench.report.columns import figures
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 
 _NATIVE = "LiteRT's benchmark_model, another harness: in no ratio and no claim"
 
@@ -33,16 +33,16 @@ class SettingTables:
     """The models' ratios, where any were measured in the same processes."""
 
 
-def settings_tables(material: Material) -> Iterator[SettingTables]:
-    """The tables of each setting, in the order of `Material.groups`."""
-    pairs = _pairs_by_setting(material)
-    for setting, models in material.groups():
+def settings_tables(data: ReportData) -> Iterator[SettingTables]:
+    """The tables of each setting, in the order of `ReportData.groups`."""
+    pairs = _pairs_by_setting(data)
+    for setting, models in data.groups():
         title = where(setting)
         yield SettingTables(
-            models=_models_table(material, title, models),
-            native=_native_table(material, title, models),
+            models=_models_table(data, title, models),
+            native=_native_table(data, title, models),
             pairs=_pairs_table(
-                material,
+                data,
                 f"Ratios of times, within rounds: {title}",
                 "ratios of these times, within rounds",
                 pairs[setting],
@@ -52,26 +52,26 @@ def settings_tables(material: Material) -> Iterator[SettingTables]:
         )
 
 
-def mixed_pairs_table(material: Material) -> Table | None:
+def mixed_pairs_table(data: ReportData) -> Table | None:
     """Ratios of models that are not of one setting, such as of two engines."""
-    pairs = _pairs_by_setting(material).get(None)
+    pairs = _pairs_by_setting(data).get(None)
     if not pairs:
         return None
     return _pairs_table(
-        material,
+        data,
         "Ratios of times, within rounds: across settings",
         "ratios of times, within rounds",
         pairs,
     )
 
 
-def front_table(material: Material) -> Table:
+def front_table(data: ReportData) -> Table:
     """The variants with a published error, the most accurate first."""
-    models = material.summary.models
-    points = [point for point in material.summary.front if models[point.model].latency_ms]
+    models = data.summary.models
+    points = [point for point in data.summary.front if models[point.model].latency_ms]
     points.sort(
         key=lambda one: (
-            material.order(models[one.model].setting),
+            data.order(models[one.model].setting),
             one.top1_error_percent,
         )
     )
@@ -94,7 +94,7 @@ def front_table(material: Material) -> Table:
         Column("top-1 error (%)"),
         Column("latency (ms)"),
     )
-    return Table(material.marked("Variants by published error"), columns, rows)
+    return Table(data.marked("Variants by published error"), columns, rows)
 
 
 def facts_table(caption: str, facts: Sequence[tuple[str, str]]) -> Table:
@@ -102,23 +102,23 @@ def facts_table(caption: str, facts: Sequence[tuple[str, str]]) -> Table:
     return Table(caption, (Column("", words=True), Column("", words=True)), tuple(facts))
 
 
-def _models_table(material: Material, title: str, models: Sequence[int]) -> Table:
-    shown = figures(material)
+def _models_table(data: ReportData, title: str, models: Sequence[int]) -> Table:
+    shown = figures(data)
     rows = tuple(
         (one.label, *(figure.cell(one) for figure in shown))
-        for one in (material.summary.models[index] for index in models)
+        for one in (data.summary.models[index] for index in models)
     )
     columns = (Column("model", words=True), *(figure.column for figure in shown))
-    brief = None if material.results.target.latency else f"{title}; emulated: no latency"
-    return Table(material.marked(title), columns, rows, brief)
+    brief = None if data.results.target.latency else f"{title}; emulated: no latency"
+    return Table(data.marked(title), columns, rows, brief)
 
 
-def _native_table(material: Material, title: str, models: Sequence[int]) -> Table | None:
+def _native_table(data: ReportData, title: str, models: Sequence[int]) -> Table | None:
     rows = []
-    for one in (material.summary.models[index] for index in models):
+    for one in (data.summary.models[index] for index in models):
         runs = [
             run
-            for run in material.results.native
+            for run in data.results.native
             if (run.member, run.threads) == (one.model, one.setting.threads)
         ]
         if runs:
@@ -143,25 +143,23 @@ def _native_table(material: Material, title: str, models: Sequence[int]) -> Tabl
     return Table(f"{_NATIVE}: {title}", columns, tuple(rows), _NATIVE) if rows else None
 
 
-def _pairs_by_setting(material: Material) -> dict[Setting | None, list[PairSummary]]:
+def _pairs_by_setting(data: ReportData) -> dict[Setting | None, list[PairSummary]]:
     """By the setting that both models have; None: they have two."""
     pairs: dict[Setting | None, list[PairSummary]] = {}
-    for pair in material.summary.pairs:
-        above, below = _both(material, pair)
+    for pair in data.summary.pairs:
+        above, below = _both(data, pair)
         key = above.setting if above.setting == below.setting else None
         pairs.setdefault(key, []).append(pair)
     return pairs
 
 
-def _pairs_table(
-    material: Material, caption: str, brief: str, pairs: Sequence[PairSummary]
-) -> Table:
+def _pairs_table(data: ReportData, caption: str, brief: str, pairs: Sequence[PairSummary]) -> Table:
     rows = tuple(
         (
-            " / ".join(names_of(*_both(material, pair))),
+            " / ".join(names_of(*_both(data, pair))),
             value_of(pair.ratio, 3),
             interval_of(pair.ratio, 3),
-            decimal(_published(material, pair), 2),
+            decimal(_published(data, pair), 2),
             str(pair.ratio.processes),
             str(pair.ratio.rounds),
         )
@@ -175,7 +173,7 @@ def _pairs_table(
         Column("processes", wide_only=True),
         Column("rounds", wide_only=True),
     )
-    return Table(material.marked(caption), columns, rows, brief)
+    return Table(data.marked(caption), columns, rows, brief)
 
 
 def names_of(above: ModelSummary, below: ModelSummary) -> tuple[str, str]:
@@ -196,17 +194,17 @@ def _marked(both: tuple[ModelSummary, ModelSummary], marks: Sequence[str]) -> tu
     return above, below
 
 
-def _both(material: Material, pair: PairSummary) -> tuple[ModelSummary, ModelSummary]:
-    models = material.summary.models
+def _both(data: ReportData, pair: PairSummary) -> tuple[ModelSummary, ModelSummary]:
+    models = data.summary.models
     return models[pair.numerator], models[pair.denominator]
 
 
-def _published(material: Material, pair: PairSummary) -> float | None:
+def _published(data: ReportData, pair: PairSummary) -> float | None:
     """The same ratio in the paper's table."""
     points = []
-    for one in _both(material, pair):
-        network, size = material.network(one), one.setting.input_size
-        point = material.paper.table.point(network, size) if network and size else None
+    for one in _both(data, pair):
+        network, size = data.network(one), one.setting.input_size
+        point = data.paper.table.point(network, size) if network and size else None
         if point is None:
             return None
         points.append(point)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from shufflenet_deploy.bench.analysis.summary import ModelSummary
 from shufflenet_deploy.bench.analysis.wording import LATENCY
 from shufflenet_deploy.bench.report.columns import COLD, MAD, OUTLIERS
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.results import Model
 
 Value = str | int | float | None
 """None is an empty cell: not measured, or not known."""
-Source = Callable[[Material, Model, ModelSummary], Value]
+Source = Callable[[ReportData, Model, ModelSummary], Value]
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ COLUMNS = (
 )
 
 
-def to_csv(material: Material) -> str:
+def to_csv(data: ReportData) -> str:
     """The whole table, with numbers as precise as they are."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)  # lines end as RFC 4180 has it, so that either half is quoted
     writer.writerow(column.name for column in COLUMNS)
-    for summary in material.summary.models:
-        model = material.results.models[summary.model]
-        writer.writerow(column.value(material, model, summary) for column in COLUMNS)
+    for summary in data.summary.models:
+        model = data.results.models[summary.model]
+        writer.writerow(column.value(data, model, summary) for column in COLUMNS)
     return buffer.getvalue()

@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from shufflenet_deploy.bench.analysis.wording import count, sentence
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.document import document
 from shufflenet_deploy.bench.report.plots import Plot
 from shufflenet_deploy.bench.report.plots.alexnet import alexnet
@@ -21,15 +21,15 @@ from shufflenet_deploy.bench.report.plots.scaling import scaling
 from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS
 
 
-def to_html(material: Material) -> str:
+def to_html(data: ReportData) -> str:
     """The whole page."""
     text = _template().render(
-        material=material,
+        data=data,
         style=Markup(_read("style.css")),
-        parts=document(material),
+        parts=document(data),
         symbols=SYMBOLS,
         meanings=MEANINGS,
-        plots=list(_plots(material)),
+        plots=list(_plots(data)),
     )
     return text.strip() + "\n"
 
@@ -49,13 +49,13 @@ def _template() -> jinja2.Template:
     return environment.get_template("template.html")
 
 
-def _plots(material: Material) -> Iterator[Plot]:
-    yield scaling(material)
-    yield alexnet(material)
-    yield distributions(material)
-    yield course(material)
-    if material.summary.front:
-        yield front(material)
+def _plots(data: ReportData) -> Iterator[Plot]:
+    yield scaling(data)
+    yield alexnet(data)
+    yield distributions(data)
+    yield course(data)
+    if data.summary.front:
+        yield front(data)
 
 
 def _read(name: str) -> str:

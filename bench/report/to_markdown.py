@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from shufflenet_deploy.bench.analysis.wording import MISSING, sentence
 from shufflenet_deploy.bench.presentation.tables import Column, Table
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.document import Document, document
 from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS, ClaimVerdicts
 
@@ -16,9 +16,9 @@ _AT_THE_START = re.compile(r"^(\d*)(#|=|[+-](?!\d)|[.)](?=\s|$))")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
-def to_markdown(material: Material) -> str:
+def to_markdown(data: ReportData) -> str:
     """The whole text."""
-    return "\n".join(_lines(document(material)))
+    return "\n".join(_lines(document(data)))
 
 
 def escaped(text: str) -> str:

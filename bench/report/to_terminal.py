@@ -11,13 +11,13 @@ from shufflenet_deploy.bench.analysis.summary import Summary
 from shufflenet_deploy.bench.analysis.wording import briefly_where, milliseconds
 from shufflenet_deploy.bench.presentation.tables import Table
 from shufflenet_deploy.bench.presentation.terminal import show_lines, show_table
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.document import Document, document
 
 
-def show(material: Material, console: Console) -> None:
-    """Print on `console` what `material` says."""
-    parts = document(material)
+def show(data: ReportData, console: Console) -> None:
+    """Print on `console` what `data` says."""
+    parts = document(data)
     show_lines((parts.measured_on, ""), console)
     for table in _tables(parts):
         show_table(table, console, tight=True)

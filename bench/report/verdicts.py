@@ -19,7 +19,7 @@ from shufflenet_deploy.bench.analysis.wording import (
 )
 from shufflenet_deploy.bench.paper.claims import PAPER, Claim
 from shufflenet_deploy.bench.presentation.tables import Column, Table
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 
 SYMBOLS: dict[Outcome, str] = {
     "supported": "✓",
@@ -87,22 +87,22 @@ class ClaimVerdicts:
     """What would settle each inconclusive one, in a line that can be read alone."""
 
 
-def claims_verdicts(material: Material) -> Iterator[ClaimVerdicts]:
+def claims_verdicts(data: ReportData) -> Iterator[ClaimVerdicts]:
     """The claims that were judged, in the paper's order, each with its verdicts."""
-    for claim in material.paper.claims:
-        verdicts = [one for one in material.summary.verdicts if one.claim == claim.id]
+    for claim in data.paper.claims:
+        verdicts = [one for one in data.summary.verdicts if one.claim == claim.id]
         if verdicts:
-            verdicts.sort(key=lambda one: material.order(one.setting))
-            yield _claim(material, claim, verdicts)
+            verdicts.sort(key=lambda one: data.order(one.setting))
+            yield _claim(data, claim, verdicts)
 
 
-def tally(material: Material) -> list[tuple[Outcome, int]]:
+def tally(data: ReportData) -> list[tuple[Outcome, int]]:
     """How many verdicts there are of each outcome that occurs."""
-    outcomes = [verdict.outcome for verdict in material.summary.verdicts]
+    outcomes = [verdict.outcome for verdict in data.summary.verdicts]
     return [(outcome, outcomes.count(outcome)) for outcome in SYMBOLS if outcome in outcomes]
 
 
-def _claim(material: Material, claim: Claim, verdicts: Sequence[Verdict]) -> ClaimVerdicts:
+def _claim(data: ReportData, claim: Claim, verdicts: Sequence[Verdict]) -> ClaimVerdicts:
     reasons = {one.reason for one in verdicts}
     shared = (
         verdicts[0].reason
@@ -119,7 +119,7 @@ def _claim(material: Material, claim: Claim, verdicts: Sequence[Verdict]) -> Cla
         says=claim.says,
         rows=rows,
         reason=shared,
-        table=_table(material, claim, rows),
+        table=_table(data, claim, rows),
         unsettled=tuple(
             f"{claim.title}, {briefly_where(one.setting)}: {one.reason}"
             for one in verdicts
@@ -128,13 +128,13 @@ def _claim(material: Material, claim: Claim, verdicts: Sequence[Verdict]) -> Cla
     )
 
 
-def _table(material: Material, claim: Claim, rows: Sequence[Row]) -> Table:
+def _table(data: ReportData, claim: Claim, rows: Sequence[Row]) -> Table:
     columns = (
         Column("setting", words=True),
         Column("measured"),
         Column("95% interval"),
         Column("band", wide_only=True),
-        Column(f"paper's {material.paper.table.place}", f"paper's\n{material.paper.table.place}"),
+        Column(f"paper's {data.paper.table.place}", f"paper's\n{data.paper.table.place}"),
         Column("in theory", "in\ntheory"),
         Column("share of theory", wide_only=True),
         Column("verdict", outcome=True),
@@ -154,7 +154,7 @@ def _table(material: Material, claim: Claim, rows: Sequence[Row]) -> Table:
     )
     holds = f"{claim.title}: the paper says {claim.says}, which holds for "
     brief = holds + band(claim.low, claim.high)
-    return Table(material.marked(claim.title), columns, cells, brief)
+    return Table(data.marked(claim.title), columns, cells, brief)
 
 
 def _row(verdict: Verdict, ends: tuple[float, float], shared: str | None) -> Row:

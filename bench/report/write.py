@@ -9,7 +9,7 @@ from pathlib import Path
 from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.analysis.summary import Summary
 from shufflenet_deploy.bench.paper.claims import Paper
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.results import Results, check_writable
 from shufflenet_deploy.runtime.files import staged
 
@@ -26,13 +26,13 @@ def write_report(
     results: Results, summary: Summary, paper: Paper, path: Path, notes: Sequence[str] = ()
 ) -> None:
     """Write the report to `path`, whole or not at all, as its suffix says: see `KINDS`."""
-    text = kind(path)(Material(results, summary, paper, notes))
+    text = kind(path)(ReportData(results, summary, paper, notes))
     with staged(path) as temporary:
         # newline: a name in a CSV file's cell may hold any kind of line's end.
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def kind(path: Path) -> Callable[[Material], str]:
+def kind(path: Path) -> Callable[[ReportData], str]:
     """What makes a report for the suffix of `path`."""
     try:
         return KINDS[path.suffix.lower()]
@@ -43,7 +43,7 @@ def kind(path: Path) -> Callable[[Material], str]:
         ) from None
 
 
-def _html(material: Material) -> str:
+def _html(data: ReportData) -> str:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise BenchError(
@@ -51,19 +51,19 @@ def _html(material: Material) -> str:
         )
     from shufflenet_deploy.bench.report.to_html import to_html
 
-    return to_html(material)
+    return to_html(data)
 
 
-def _markdown(material: Material) -> str:
+def _markdown(data: ReportData) -> str:
     from shufflenet_deploy.bench.report.to_markdown import to_markdown
 
-    return to_markdown(material)
+    return to_markdown(data)
 
 
-def _csv(material: Material) -> str:
+def _csv(data: ReportData) -> str:
     from shufflenet_deploy.bench.report.to_csv import to_csv
 
-    return to_csv(material)
+    return to_csv(data)
 
 
 KINDS = {".html": _html, ".md": _markdown, ".csv": _csv}

@@ -1,4 +1,4 @@
-"""The keeper: ``python -m shufflenet_deploy.runtime.agent.agent FOLDER``, one for a host's session.
+"""The agent: ``python -m shufflenet_deploy.runtime.agent FOLDER``, one for a host's session.
 
 It takes the device for the host at the other end of its standard input and output, starts workers
 as it is told, and passes on what they say. It is here, on the device, so that whatever becomes of
@@ -21,16 +21,16 @@ from types import FrameType
 import msgspec
 
 from shufflenet_deploy.runtime.agent.copied import Copied, own_folders
-from shufflenet_deploy.runtime.agent.lock import Lock, Taken
+from shufflenet_deploy.runtime.agent.lock import DeviceTakenError, Lock
 from shufflenet_deploy.runtime.agent.protocol import (
     Alive,
     Begin,
     Busy,
-    FromKeeper,
+    FromAgent,
     Interrupt,
     Ready,
     Said,
-    ToKeeper,
+    ToAgent,
     Work,
 )
 from shufflenet_deploy.runtime.agent.worker_process import AT_ONCE, WorkerProcess
@@ -44,12 +44,12 @@ _LOOK_SECONDS = 2.0
 
 
 class _Named(msgspec.Struct):
-    """Of a `Spec`, which the keeper passes on as it is, the files."""
+    """Of a `Spec`, which the agent passes on as it is, the files."""
 
     artifacts: tuple[str, ...] = ()
 
 
-class Keeper:
+class Agent:
     """Reads messages from one descriptor and writes to another, until the first ends.
 
     `clock` counts the seconds that the host is silent for.
@@ -76,7 +76,7 @@ class Keeper:
         self._worker: WorkerProcess | None = None
         self._ending = False
 
-    def keep(self) -> None:
+    def serve(self) -> None:
         """Serve the host until it goes; then leave the device as it was."""
         os.set_blocking(self._outgoing, False)  # a link that hangs must not stop the clean-up
         self._selector.register(self._incoming, selectors.EVENT_READ, self._receive)
@@ -115,10 +115,10 @@ class Keeper:
         self._heard = self._clock()
         *lines, self._input = (self._input + data).split(b"\n")
         for line in lines:
-            self._do(msgspec.json.decode(line, type=ToKeeper))
+            self._do(msgspec.json.decode(line, type=ToAgent))
             self._heard = self._clock()  # it was not the host that was slow
 
-    def _do(self, message: ToKeeper) -> None:
+    def _do(self, message: ToAgent) -> None:
         match message:
             case Begin():
                 self._take(message)
@@ -140,7 +140,7 @@ class Keeper:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = Lock(self._folder / "lock", begin.host)
-        except Taken as taken:
+        except DeviceTakenError as taken:
             self._send(Busy(holder=str(taken)))
             self._begin, self._ending = None, True
             return
@@ -170,7 +170,7 @@ class Keeper:
         self._send(self._worker.ended())
         self._worker = None
 
-    def _send(self, message: FromKeeper) -> None:
+    def _send(self, message: FromAgent) -> None:
         if not self._output:
             self._selector.register(self._outgoing, selectors.EVENT_WRITE, self._flush)
         self._output += msgspec.json.encode(message) + b"\n"
@@ -199,17 +199,13 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Exit code 0 once the host has gone."""
-    parser = argparse.ArgumentParser(prog="python -m shufflenet_deploy.runtime.agent.agent")
+    parser = argparse.ArgumentParser(prog="python -m shufflenet_deploy.runtime.agent")
     parser.add_argument("folder", type=Path, help="of all that is ours on this device")
     parser.add_argument("--system", type=Path, default=ROOT, help="where sysfs is [/]")
     options = parser.parse_args()
-    keeper = Keeper(options.folder, sys.stdin.fileno(), sys.stdout.fileno(), options.system)
+    agent = Agent(options.folder, sys.stdin.fileno(), sys.stdout.fileno(), options.system)
     # The end of the link may come as any of these; the end of standard input comes with it.
     signal.signal(signal.SIGHUP, _pass)
     signal.signal(signal.SIGINT, _pass)
     signal.signal(signal.SIGTERM, _leave)
-    keeper.keep()
-
-
-if __name__ == "__main__":
-    main()
+    agent.serve()

@@ -15,14 +15,14 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the device sleeps, and stays right where its calendar is wrong."""
 
 
-class Taken(Exception):  # noqa: N818 - what happened, not what is wrong
+class DeviceTakenError(Exception):
     """Somebody else has the lock; its text says who and for how long."""
 
 
 class Lock:
     """Holds the lock in `file` until the process ends, however it ends (flock(2)).
 
-    Raises `Taken`, or OSError where the file cannot be written.
+    Raises `DeviceTakenError`, or OSError where the file cannot be written.
     """
 
     def __init__(self, file: Path, holder: str) -> None:
@@ -33,7 +33,7 @@ class Lock:
         except BlockingIOError:
             content = os.read(self._descriptor, 4096)
             os.close(self._descriptor)
-            raise Taken(_described(content)) from None
+            raise DeviceTakenError(_described(content)) from None
         os.ftruncate(self._descriptor, 0)
         record = {"holder": holder, "since": time.clock_gettime(_CLOCK)}
         with contextlib.suppress(OSError):  # a full disk: locked it is, if by somebody unnamed

@@ -1,14 +1,14 @@
-"""What a host and the keeper on a device say to each other: a message in JSON a line."""
+"""What a host and the agent on a device say to each other: a message in JSON a line."""
 
 from __future__ import annotations
 
 import msgspec
 
-KEEPING_VERSION = 1
+PROTOCOL_VERSION = 1
 ALIVE_SECONDS = 5.0
 """How often the host says `Alive`."""
 SILENCE_SECONDS = 30.0
-"""After which without a word from the host the keeper takes the link for dead."""
+"""After which without a word from the host the agent takes the link for dead."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
@@ -20,7 +20,7 @@ class Begin(_Message, frozen=True, kw_only=True):
 
     host: str
     """Who asks, for others who find the device taken."""
-    version: int = KEEPING_VERSION
+    version: int = PROTOCOL_VERSION
     clock: float | None = None
     """Seconds since 1970 by the host's clock; None takes the device's for right."""
     prepare: bool = False
@@ -45,32 +45,32 @@ class Alive(_Message, frozen=True, kw_only=True):
     """Host: the link is there."""
 
 
-ToKeeper = Begin | Work | Interrupt | Alive
+ToAgent = Begin | Work | Interrupt | Alive
 
 
 class Ready(_Message, frozen=True, kw_only=True):
-    """Keeper: the device is taken."""
+    """Agent: the device is taken."""
 
-    version: int = KEEPING_VERSION
+    version: int = PROTOCOL_VERSION
     notes: tuple[str, ...] = ()
     """What the user should know: what became of `prepare`, or that there is no lock."""
 
 
 class Busy(_Message, frozen=True, kw_only=True):
-    """Keeper: somebody else has the device. It ends after this."""
+    """Agent: somebody else has the device. It ends after this."""
 
     holder: str
     """Who and for how long, in words for the user."""
 
 
 class Said(_Message, frozen=True, kw_only=True):
-    """Keeper: a line of the worker's stderr."""
+    """Agent: a line of the worker's stderr."""
 
     line: str
 
 
 class Ended(_Message, frozen=True, kw_only=True):
-    """Keeper: the worker ended."""
+    """Agent: the worker ended."""
 
     code: int
     """As `subprocess` has it: negative is a signal."""
@@ -78,4 +78,4 @@ class Ended(_Message, frozen=True, kw_only=True):
     """All of its stdout."""
 
 
-FromKeeper = Ready | Busy | Said | Ended
+FromAgent = Ready | Busy | Said | Ended

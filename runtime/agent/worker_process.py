@@ -1,4 +1,4 @@
-"""A worker as the keeper sees it: a process that is asked, heard, interrupted and ended."""
+"""A worker as the agent sees it: a process that is asked, heard, interrupted and ended."""
 
 from __future__ import annotations
 

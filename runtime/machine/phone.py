@@ -17,7 +17,7 @@ THERMAL_STATUS = ("none", "light", "moderate", "severe", "critical", "emergency"
 """Names of the numbers 0 to 6: from `light` on, the system may slow the processor down."""
 _SECONDS = 10.0
 """They answer within a fiftieth of it, on a phone that is busy within a fifth, or hang."""
-_LEAST_C, _MOST_C = -40.0, 150.0
+_MIN_C, _MAX_C = -40.0, 150.0
 
 Ask = Callable[[Sequence[str]], str | None]
 
@@ -62,7 +62,7 @@ def battery_c(dump: str | None) -> float | None:
     """Degrees Celsius of `dumpsys battery`, which has tenths of them."""
     match = re.search(r"^\s*temperature: (-?\d{1,6})\s*$", dump or "", re.MULTILINE | re.ASCII)
     value = int(match[1]) / 10 if match else None
-    return value if value is not None and _LEAST_C < value < _MOST_C else None
+    return value if value is not None and _MIN_C < value < _MAX_C else None
 
 
 def battery_ma(text: str | None) -> float | None:

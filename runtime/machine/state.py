@@ -27,7 +27,7 @@ THROTTLED_SECONDS = 5.0
 """How long an answer of vcgencmd or of a phone's services stands: each costs a process."""
 _VCGENCMD_SECONDS = 10.0
 """It answers within milliseconds, or hangs; on a machine that is busy, within a second or two."""
-_LEAST_SECONDS = 0.2
+_MIN_SECONDS = 0.2
 """/proc/stat counts in hundredths of a second, for each core: over less time that is too coarse."""
 
 
@@ -208,7 +208,7 @@ def other_load(first: State, last: State) -> float | None:
     None where /proc/stat does not tell, or for a time too short to.
     """
     elapsed = last.seconds - first.seconds
-    if first.busy_seconds is None or last.busy_seconds is None or elapsed < _LEAST_SECONDS:
+    if first.busy_seconds is None or last.busy_seconds is None or elapsed < _MIN_SECONDS:
         return None
     own = last.own_seconds - first.own_seconds
     return max(0.0, (last.busy_seconds - first.busy_seconds - own) / elapsed)

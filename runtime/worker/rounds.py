@@ -22,7 +22,7 @@ def rounds(
     """Yield (index of the model, its burst) as they are measured.
 
     There are `spec.rounds` rounds, or fewer where one more, as long as the longest so far, would
-    end later than `spec.seconds` after the first began; but never fewer than `least_rounds`.
+    end later than `spec.seconds` after the first began; but never fewer than `min_rounds`.
     What they wait for full speed is not counted, and has a limit of its own. `between` is called
     before each round. The garbage collector rests meanwhile, as in timeit:
     its pauses are not the model's.
@@ -54,7 +54,7 @@ def _numbers(spec: Spec, instruments: Instruments, waiting: Waiting) -> Iterator
         longest = max(longest, now - start)
         start = now
         over = spec.seconds is not None and now - began + longest > spec.seconds * 1e9
-        if number == spec.rounds or (over and number >= spec.least_rounds):
+        if number == spec.rounds or (over and number >= spec.min_rounds):
             return
         yield number
 

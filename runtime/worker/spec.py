@@ -23,9 +23,9 @@ Stopped = Literal["rounds", "seconds", "interrupted"]
 class WarmUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model is run until its time no longer falls, see `warm_up`."""
 
-    least: _NotNegative = 12
+    minimum: _NotNegative = msgspec.field(default=12, name="least")
     """Runs; fewer only where `seconds` are over after two."""
-    most: _NotNegative = 60
+    maximum: _NotNegative = msgspec.field(default=60, name="most")
     seconds: _Seconds = 1.0
     """For one model. A slow one has warmed up the caches and the clock with its first run."""
 
@@ -59,9 +59,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Paths on the device. Without any the answer tells of the device alone."""
     rounds: _NotNegative = 20
     """At most. 0 loads and checks each model, runs it a few times, and measures nothing else."""
-    least_rounds: _NotNegative = 2
+    min_rounds: _NotNegative = msgspec.field(default=2, name="least_rounds")
     seconds: _Seconds | None = None
-    """No round begins that would end later than this after the first, but for `least_rounds`."""
+    """No round begins that would end later than this after the first, but for `min_rounds`."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=MAX_THREADS)] = 1
     cores: tuple[_NotNegative, ...] = ()
     """To which the worker is pinned; none leaves it to the system."""

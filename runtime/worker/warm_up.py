@@ -17,7 +17,7 @@ Of ShuffleNet 0.5x and AlexNet on both engines, on a machine with busy neighbour
 warm-ups after 12 to 21 runs. Where times fall geometrically, 0.98 stops at twice the excess
 (with a tenth of it lost at each run: 2% is left instead of 1%).
 """
-LEAST_RUNS = 2
+MIN_RUNS = 2
 """However slow they are: the first run tells nothing of the next."""
 
 
@@ -32,14 +32,14 @@ class WarmedUp:
 
 
 def warm_up(run: Run, clock: Clock, wanted: WarmUp) -> WarmedUp:
-    """Run until the times are stable, or there were `most` of them, or `seconds` are over."""
+    """Run until the times are stable, or there were `maximum` of them, or `seconds` are over."""
     times: list[int] = []
     began = clock()
-    while len(times) < wanted.most:
+    while len(times) < wanted.maximum:
         times.append(timed(run, clock))
-        if len(times) >= wanted.least and no_longer_falls(times):
+        if len(times) >= wanted.minimum and no_longer_falls(times):
             return WarmedUp(tuple(times), stable=True)
-        if len(times) >= LEAST_RUNS and clock() - began >= wanted.seconds * 1e9:
+        if len(times) >= MIN_RUNS and clock() - began >= wanted.seconds * 1e9:
             break
     return WarmedUp(tuple(times), stable=False)
 

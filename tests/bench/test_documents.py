@@ -233,7 +233,7 @@ def test_a_measurement_does_not_go_on_with_another_kind(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
-    monkeypatch.setattr(devices, "open_device", lambda board, reach: nullcontext(make_device()))
+    monkeypatch.setattr(devices, "open_device", lambda board, options: nullcontext(make_device()))
     before = files[kind].read_bytes()
     artifact = tmp_path / half.file_name
     said = refusal(call(bench, artifact, "--resume", "--out", files[kind]))

@@ -75,7 +75,7 @@ def measure(
 
     def measure(out: str, slow: Iterable[int]) -> list[str | Path]:
         device = _with_neighbour(make_device, set(slow))
-        monkeypatch.setattr(devices, "open_device", lambda board, reach: nullcontext(device))
+        monkeypatch.setattr(devices, "open_device", lambda board, options: nullcontext(device))
         words: list[str | Path] = [*pair, "--processes", "8", "--out", out, "--budget-ms", "1.1"]
         call(bench, *words)
         return words

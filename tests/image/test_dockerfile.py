@@ -17,7 +17,7 @@ from shufflenet_deploy.bench import BenchError
 
 pytestmark = pytest.mark.slow
 
-MOST_MEGABYTES = 200
+MAX_MEGABYTES = 200
 """Of what the image adds to its base."""
 _ELSEWHERE = (
     "import importlib.util as u\n"
@@ -94,7 +94,7 @@ def test_it_is_not_root_and_has_no_more_than_it_needs(container: Running) -> Non
         "numpy": "True",
     }
     size = container.run("du", "-sm", "/opt/shufflenet-deploy").stdout.split()[0]
-    assert int(size) <= MOST_MEGABYTES
+    assert int(size) <= MAX_MEGABYTES
 
 
 def test_wrong_usage_is_one_line(container: Running) -> None:

@@ -1,4 +1,4 @@
-"""A device over SSH that is honest until the keeper starts, and then is not."""
+"""A device over SSH that is honest until the agent starts, and then is not."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from hostile_agent import FIRST
+
 from cases import Bench, reached
 from fake_ssh import BOARD, FakeSsh
-from hostile_keeper import FIRST
 
-_KEEPER = Path(__file__).with_name("hostile_keeper.py")
-# The device's Python. Whatever is started in an environment that it makes is the keeper.
+_AGENT = Path(__file__).with_name("hostile_agent.py")
+# The device's Python. Whatever is started in an environment that it makes is the agent.
 _PYTHON = """\
 #!/bin/sh
 case $* in
@@ -23,7 +24,7 @@ case $* in
         exit ;;
     *importlib.util*) exec {python} "$@" ;;
 esac
-exec {python} {keeper} {mode} {answer} {marks}
+exec {python} {agent} {mode} {answer} {marks}
 """
 
 
@@ -39,7 +40,7 @@ class DeviceNeeds:
 
 @dataclass(frozen=True)
 class HostileDevice:
-    """The board `box` of `bench`, which behaves as `mode` of `hostile_keeper` has it."""
+    """The board `box` of `bench`, which behaves as `mode` of `hostile_agent` has it."""
 
     bench: Bench
     mode: str
@@ -61,7 +62,7 @@ class HostileDevice:
         words = {
             "itself": python,
             "python": sys.executable,
-            "keeper": _KEEPER,
+            "agent": _AGENT,
             "mode": mode,
             "answer": folder / "answer.json",
             "marks": marks,
@@ -83,7 +84,7 @@ class HostileDevice:
         return [artifact, "--device", "box", *brief]
 
     def require_reached(self) -> None:
-        """Raise `NotReached` unless the keeper started and, in most modes, was given work."""
-        reached((self.marks / "started").exists(), "the hostile keeper was never started")
+        """Raise `NotReached` unless the agent started and, in most modes, was given work."""
+        reached((self.marks / "started").exists(), "the hostile agent was never started")
         asked = (self.marks / "asked").exists()
-        reached(asked or self.mode in FIRST, "the hostile keeper was never asked for work")
+        reached(asked or self.mode in FIRST, "the hostile agent was never asked for work")

@@ -23,7 +23,7 @@ SOURCES = Path(__file__).resolve().parents[2]
 DOCKERFILE = SOURCES / "Dockerfile.arm64"
 USER = 1000
 """Whom the image runs as."""
-MOST_IMAGES = 150
+MAX_IMAGES = 150
 """Of which a build has some 30, and one after a change in the sources adds 10."""
 
 
@@ -44,7 +44,7 @@ def build(buildah: Buildah, target: str = "bench", output: int | None = subproce
         if done.code:
             raise RuntimeError(f"{DOCKERFILE.name} cannot be built:\n{done.stderr[-3000:]}")
         # The steps of earlier builds are images too, and what makes the next one quick.
-        if len(list(buildah.folder.glob("images/*-images/*"))) > MOST_IMAGES:
+        if len(list(buildah.folder.glob("images/*-images/*"))) > MAX_IMAGES:
             buildah.call("rmi", "--prune")
     return name
 

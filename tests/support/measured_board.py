@@ -12,7 +12,7 @@ from shufflenet_deploy.bench.analysis.summarise import summarise
 from shufflenet_deploy.bench.measure.plan import plan
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.networks import Network
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.results import (
     Block,
     Checked,
@@ -74,10 +74,10 @@ TARGET = Target(
 )
 
 
-def derived(results: Results, notes: tuple[str, ...] = ("Weights are random.",)) -> Material:
+def derived(results: Results, notes: tuple[str, ...] = ("Weights are random.",)) -> ReportData:
     """`results` with what they say."""
     paper = load_paper()
-    return Material(results, summarise(results, paper), paper, notes)
+    return ReportData(results, summarise(results, paper), paper, notes)
 
 
 def a_measurement(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.parts import pack
 
@@ -39,7 +39,7 @@ class ShellLink:
 
     def failure(self, code: int, said: str) -> BenchError | None:
         """See `Link.failure`."""
-        return Lost(f"the way to {self.name} was lost") if code == CUT_OFF else None
+        return DeviceLostError(f"the way to {self.name} was lost") if code == CUT_OFF else None
 
     def own_name(self) -> str | None:
         """See `Link.own_name`."""

@@ -1,5 +1,5 @@
-# Start the keeper with the parts that are named, by the way that is named: three lines of standard
-# input; all further ones are for the keeper.
+# Start the agent with the parts that are named, by the way that is named: three lines of standard
+# input; all further ones are for the agent.
 set -eu
 umask 077
 read -r way
@@ -19,7 +19,7 @@ if [ "$way" = bundle ]; then
     done
     SHUFFLENET_DEPLOY_PATH=${path#:}
     export SHUFFLENET_DEPLOY_PATH
-    exec sh "$base/launch" -m shufflenet_deploy.runtime.agent.agent "$root"
+    exec sh "$base/launch" -m shufflenet_deploy.runtime.agent "$root"
 fi
 # A virtual environment of the parts, named after them and after the Python that it is made of.
 read -r venv
@@ -41,4 +41,4 @@ if [ ! -d "$home" ]; then
     [ -d "$home" ] || mv "$new" "$home"
     rm -rf "$new"  # another host was quicker
 fi
-exec "$home/bin/python" -m shufflenet_deploy.runtime.agent.agent "$root"
+exec "$home/bin/python" -m shufflenet_deploy.runtime.agent "$root"

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from shufflenet_deploy.bench.analysis.summary import Estimate, Setting
 from shufflenet_deploy.bench.analysis.wording import listed, number, where
 from shufflenet_deploy.bench.paper.networks import Network
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, name_rows
 
@@ -28,40 +28,40 @@ class _Bar:
     paper: float | None
 
 
-def alexnet(material: Material) -> Plot:
+def alexnet(data: ReportData) -> Plot:
     """A panel for each setting in which AlexNet was measured."""
     panels = []
-    for index, (setting, models) in enumerate(material.groups()):
-        bars = sorted(_bars(material, setting, models), key=lambda bar: -bar.ratio.value)
+    for index, (setting, models) in enumerate(data.groups()):
+        bars = sorted(_bars(data, setting, models), key=lambda bar: -bar.ratio.value)
         if bars:
-            panels.append(_panel(material, f"{_ID}-{index}", setting, bars))
+            panels.append(_panel(data, f"{_ID}-{index}", setting, bars))
     return Plot(
         id=_ID,
-        title=material.marked("How many times faster than AlexNet"),
+        title=data.marked("How many times faster than AlexNet"),
         reading="Times, AlexNet / each network. With a whisker, the 95% interval, it is "
         "the ratio of paired times; without one both were measured in blocks of their own and it "
-        f"is the quotient of their latencies. The paper's: {material.paper.table.place}, measured "
-        f"on a {material.paper.table.device}.",
+        f"is the quotient of their latencies. The paper's: {data.paper.table.place}, measured "
+        f"on a {data.paper.table.device}.",
         keys=(Key("series-1", "s", "measured"), Key("paper", "s", "the paper's table")),
         panels=tuple(panels),
         missing="There is no latency of AlexNet beside that of another network.",
     )
 
 
-def _bars(material: Material, setting: Setting, models: Sequence[int]) -> Iterator[_Bar]:
-    summary = material.summary
+def _bars(data: ReportData, setting: Setting, models: Sequence[int]) -> Iterator[_Bar]:
+    summary = data.summary
     alone = next(
-        (index for index in models if material.network(summary.models[index]) == _ALEXNET), None
+        (index for index in models if data.network(summary.models[index]) == _ALEXNET), None
     )
     if alone is None:
         return
     time = summary.models[alone].latency_ms
     paired = {pair.denominator: pair.ratio for pair in summary.pairs if pair.numerator == alone}
-    for index, name in zip(models, material.networks(models), strict=True):
+    for index, name in zip(models, data.networks(models), strict=True):
         own = summary.models[index].latency_ms
         if index != alone and time and own:
             ratio = paired.get(index) or _quotient(time, own)
-            paper = _paper(material, setting, material.network(summary.models[index]))
+            paper = _paper(data, setting, data.network(summary.models[index]))
             yield _Bar(name, ratio, paper)
 
 
@@ -71,20 +71,20 @@ def _quotient(numerator: Estimate, denominator: Estimate) -> Estimate:
     return Estimate(value=value, low=None, high=None, processes=0, rounds=0)
 
 
-def _paper(material: Material, setting: Setting, network: Network | None) -> float | None:
+def _paper(data: ReportData, setting: Setting, network: Network | None) -> float | None:
     if network is None or setting.input_size is None:
         return None
-    table, size = material.paper.table, setting.input_size
+    table, size = data.paper.table, setting.input_size
     theirs, other = table.point(_ALEXNET, size), table.point(network, size)
     return theirs[1] / other[1] if theirs and other else None
 
 
-def _panel(material: Material, id: str, setting: Setting, bars: Sequence[_Bar]) -> Panel:
+def _panel(data: ReportData, id: str, setting: Setting, bars: Sequence[_Bar]) -> Panel:
     title = where(setting)
 
     def paint(axes: Axes) -> None:
-        most = max(max(bar.ratio.high or bar.ratio.value, bar.paper or 0) for bar in bars)
-        axes.set_xlim(0, most * 1.2)  # room for the numbers
+        maximum = max(max(bar.ratio.high or bar.ratio.value, bar.paper or 0) for bar in bars)
+        axes.set_xlim(0, maximum * 1.2)  # room for the numbers
         for row, bar in enumerate(bars):
             _row(axes, row, bar)
         name_rows(axes, [bar.name for bar in bars])

@@ -77,15 +77,15 @@ def log_axis(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> N
         axes.set_yscale("log")
         axes.set_ylim(low, high)
     axis = axes.xaxis if which == "x" else axes.yaxis
-    steps = next(steps for most, steps in _STEPS if high / low < most)
+    steps = next(steps for maximum, steps in _STEPS if high / low < maximum)
     axis.set_major_locator(LogLocator(subs=steps, numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 
 
-def few_ticks(axes: Axes, most: int = 6) -> None:
+def few_ticks(axes: Axes, maximum: int = 6) -> None:
     """So few numbers on the x axis that they do not run into each other."""
-    axes.xaxis.set_major_locator(MaxNLocator(most))
+    axes.xaxis.set_major_locator(MaxNLocator(maximum))
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from shufflenet_deploy.bench.analysis.wording import number
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw
 from shufflenet_deploy.bench.results import Results, Timed
@@ -32,14 +32,14 @@ class _Curve:
     """Colour and matplotlib's line or marker."""
 
 
-def course(material: Material) -> Plot:
+def course(data: ReportData) -> Plot:
     """What the device's sensors said, and how long the canary took."""
-    results = material.results
+    results = data.results
     made = (_temperature(results), _frequency(results), _canary(results))
     panels = [panel for panel in made if panel]
     return Plot(
         id=_ID,
-        title=material.marked("Temperature and frequency over time"),
+        title=data.marked("Temperature and frequency over time"),
         reading=" ".join(["Minutes since the measurement began.", *_missing_sensors(results)]),
         keys=(
             Key("series-2", "-", "hottest zone; slowest core; canary at the end of a process"),

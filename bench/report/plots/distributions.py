@@ -12,16 +12,16 @@ from matplotlib.axes import Axes
 from shufflenet_deploy.bench.analysis.summary import ModelSummary, Setting
 from shufflenet_deploy.bench.analysis.wording import where
 from shufflenet_deploy.bench.paper.networks import Network
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, name_rows
 from shufflenet_deploy.bench.report.plots.series import series_of
 
 _ID = "distributions"
 _FRAME, _ROW = 50, 28
-_LEAST_PERCENT = 2.0
+_MIN_PERCENT = 2.0
 """What the axis shows at least on both sides, so that a calm machine looks calm."""
-_REACH = 1.5
+_OPTIONS = 1.5
 """Of a whisker, in heights of the box, as Tukey has it."""
 
 
@@ -43,9 +43,9 @@ class _Spread:
 
     @property
     def whiskers(self) -> tuple[float, float]:
-        """The farthest runs that are no farther than `_REACH` from the box."""
+        """The farthest runs that are no farther than `_OPTIONS` from the box."""
         low, high = self.quartiles
-        reach = _REACH * (high - low)
+        reach = _OPTIONS * (high - low)
         near = self.percent[(self.percent >= low - reach) & (self.percent <= high + reach)]
         return float(near.min()), float(near.max())
 
@@ -56,21 +56,21 @@ class _Spread:
         return self.percent[(self.percent < low) | (self.percent > high)]
 
 
-def distributions(material: Material) -> Plot:
+def distributions(data: ReportData) -> Plot:
     """A panel for each setting."""
     panels = []
-    for number, (setting, models) in enumerate(material.groups()):
-        names = material.networks(models)
+    for number, (setting, models) in enumerate(data.groups()):
+        names = data.networks(models)
         spreads = [
-            _spread(name, material.network(model), model)
-            for name, model in zip(names, (material.summary.models[i] for i in models), strict=True)
+            _spread(name, data.network(model), model)
+            for name, model in zip(names, (data.summary.models[i] for i in models), strict=True)
             if model.samples_ms
         ]
         if spreads:
             panels.append(_panel(f"{_ID}-{number}", setting, spreads))
     return Plot(
         id=_ID,
-        title=material.marked("How the runs scatter"),
+        title=data.marked("How the runs scatter"),
         reading="Every timed run, in percent of its model's median. The box holds the middle "
         "half, its whiskers reach 1.5 boxes further, and what lies outside is drawn one by one. "
         "Of what is too far for the panel the number and the farthest are written at its edge.",
@@ -114,7 +114,7 @@ def _limits(spreads: Sequence[_Spread]) -> tuple[float, float]:
     usual = 2.5 * median_low(spread.p99 for spread in spreads)
     high = max(min(spread.p99, usual) for spread in spreads)
     low = min(spread.whiskers[0] for spread in spreads)
-    return min(low * 1.3, -_LEAST_PERCENT), max(high * 1.3, _LEAST_PERCENT)
+    return min(low * 1.3, -_MIN_PERCENT), max(high * 1.3, _MIN_PERCENT)
 
 
 def _row(axes: Axes, row: int, spread: _Spread) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from shufflenet_deploy.bench.analysis.summary import FrontPoint, Setting
 from shufflenet_deploy.bench.analysis.wording import listed, where
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, log_axis
 from shufflenet_deploy.bench.report.plots.series import Series, keys, series_of
@@ -19,27 +19,27 @@ _Placed = tuple[float, FrontPoint]
 """A variant with its time in milliseconds."""
 
 
-def front(material: Material) -> Plot:
+def front(data: ReportData) -> Plot:
     """A panel for each setting with variants whose error is published."""
-    panels: dict[Setting, list[_Placed]] = {setting: [] for setting, _ in material.groups()}
-    for point in material.summary.front:
-        model = material.summary.models[point.model]
+    panels: dict[Setting, list[_Placed]] = {setting: [] for setting, _ in data.groups()}
+    for point in data.summary.front:
+        model = data.summary.models[point.model]
         if model.latency_ms:
             panels[model.setting].append((model.latency_ms.value, point))
-    sources = dict.fromkeys(point.source for point in material.summary.front)
+    sources = dict.fromkeys(point.source for point in data.summary.front)
     models = [point.model for points in panels.values() for _, point in points]
     return Plot(
         id=_ID,
-        title=material.marked("Accuracy against time"),
+        title=data.marked("Accuracy against time"),
         reading="Lower is more accurate, further left is faster. The line joins the front: no "
         "other variant is better in both. The errors are not measured here but published: they "
         f"are from {listed(list(sources)) if sources else 'nowhere'}.",
         keys=(
-            *keys(material.network(material.summary.models[index]) for index in models),
+            *keys(data.network(data.summary.models[index]) for index in models),
             Key("ink", "-", "the front"),
         ),
         panels=tuple(
-            _panel(material, f"{_ID}-{number}", setting, points)
+            _panel(data, f"{_ID}-{number}", setting, points)
             for number, (setting, points) in enumerate(panels.items())
             if points
         ),
@@ -47,7 +47,7 @@ def front(material: Material) -> Plot:
     )
 
 
-def _panel(material: Material, id: str, setting: Setting, points: Sequence[_Placed]) -> Panel:
+def _panel(data: ReportData, id: str, setting: Setting, points: Sequence[_Placed]) -> Panel:
     title = where(setting)
     best = sorted((one for one in points if one[1].on_front), key=lambda one: one[0])
 
@@ -63,24 +63,24 @@ def _panel(material: Material, id: str, setting: Setting, points: Sequence[_Plac
             color=COLOURS["ink"],
             linewidth=1,
         )
-        series = [_series(material, point) for _, point in points]
+        series = [_series(data, point) for _, point in points]
         for one, placed in zip(series, points, strict=True):
             # Of one network alone the legend tells the scale as well.
-            _mark(axes, material, placed, named=series.count(one) > 1)
+            _mark(axes, data, placed, named=series.count(one) > 1)
 
     drawing = draw(id, f"accuracy against time, {title}", _HEIGHT, paint)
-    names = [material.network_label(material.summary.models[point.model]) for _, point in best]
+    names = [data.network_label(data.summary.models[point.model]) for _, point in best]
     finding = f"On the front: {listed(names)}." if names else "None is on the front."
     return Panel(title, drawing, finding)
 
 
-def _series(material: Material, point: FrontPoint) -> Series:
-    return series_of(material.network(material.summary.models[point.model]))
+def _series(data: ReportData, point: FrontPoint) -> Series:
+    return series_of(data.network(data.summary.models[point.model]))
 
 
-def _mark(axes: Axes, material: Material, placed: _Placed, named: bool) -> None:
+def _mark(axes: Axes, data: ReportData, placed: _Placed, named: bool) -> None:
     time, point = placed
-    network = material.network(material.summary.models[point.model])
+    network = data.network(data.summary.models[point.model])
     series = series_of(network)
     axes.plot(
         [time],

@@ -12,7 +12,7 @@ from shufflenet_deploy.bench.analysis.summary import Estimate, Setting
 from shufflenet_deploy.bench.analysis.wording import where, with_interval
 from shufflenet_deploy.bench.paper.claims import Claim
 from shufflenet_deploy.bench.paper.networks import Network
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, log_axis
 from shufflenet_deploy.bench.report.plots.series import keys, series_of
@@ -29,18 +29,18 @@ class _Point:
     latency: Estimate
 
 
-def scaling(material: Material) -> Plot:
+def scaling(data: ReportData) -> Plot:
     """A panel for each setting."""
     panels = []
     networks: set[Network | None] = set()
-    for number, (setting, models) in enumerate(material.groups()):
-        points = list(_points(material, models))
+    for number, (setting, models) in enumerate(data.groups()):
+        points = list(_points(data, models))
         if points:
             networks |= {point.network for point in points}
-            panels.append(_panel(material, f"{_ID}-{number}", setting, points))
+            panels.append(_panel(data, f"{_ID}-{number}", setting, points))
     return Plot(
         id=_ID,
-        title=material.marked("Time against multiply-adds"),
+        title=data.marked("Time against multiply-adds"),
         reading="Both axes are logarithmic. Were time proportional to multiply-adds, networks "
         "would lie on the dotted line; the dashed one has the slope of the paper's own table. "
         "Both pass through the largest ShuffleNet of the panel. Bars are 95% intervals, most of "
@@ -55,15 +55,15 @@ def scaling(material: Material) -> Plot:
     )
 
 
-def _points(material: Material, models: Sequence[int]) -> Iterator[_Point]:
+def _points(data: ReportData, models: Sequence[int]) -> Iterator[_Point]:
     for index in models:
-        model = material.summary.models[index]
+        model = data.summary.models[index]
         if model.latency_ms and model.multiply_adds:
-            network = material.network(model)
+            network = data.network(model)
             yield _Point(network, model.multiply_adds / 1e6, model.latency_ms)
 
 
-def _panel(material: Material, id: str, setting: Setting, points: Sequence[_Point]) -> Panel:
+def _panel(data: ReportData, id: str, setting: Setting, points: Sequence[_Point]) -> Panel:
     title = where(setting)
 
     def paint(axes: Axes) -> None:
@@ -71,23 +71,23 @@ def _panel(material: Material, id: str, setting: Setting, points: Sequence[_Poin
         log_axis(axes, "y", [point.latency.value for point in points])
         axes.set_xlabel("multiply-adds (millions)")
         axes.set_ylabel("time (ms)")
-        _lines(axes, material, setting, points)
+        _lines(axes, data, setting, points)
         for group in _by_series(points):
             _series(axes, group)
 
     drawing = draw(id, f"time against multiply-adds, {title}", _HEIGHT, paint)
-    return Panel(title, drawing, _finding(material, setting, points))
+    return Panel(title, drawing, _finding(data, setting, points))
 
 
-def _lines(axes: Axes, material: Material, setting: Setting, points: Sequence[_Point]) -> None:
+def _lines(axes: Axes, data: ReportData, setting: Setting, points: Sequence[_Point]) -> None:
     """Slopes through the largest ShuffleNet, drawn to the panel's edges."""
     ours = [point for point in points if point.network and point.network.name == _OURS]
-    claim = _claim(material)
+    claim = _claim(data)
     if not ours or claim is None:
         return
     anchor = max(ours, key=lambda point: point.multiply_adds_m)
     ends = axes.get_xlim()
-    paper = math.log(_paper_speedup(material, claim, setting), 4)
+    paper = math.log(_paper_speedup(data, claim, setting), 4)
     for slope, style in ((paper, "--"), (1.0, ":")):
         times = [anchor.latency.value * (end / anchor.multiply_adds_m) ** slope for end in ends]
         axes.plot(ends, times, style, color=COLOURS["muted"], zorder=1)
@@ -126,31 +126,32 @@ def _by_series(points: Sequence[_Point]) -> list[list[_Point]]:
     return list(groups.values())
 
 
-def _claim(material: Material) -> Claim | None:
-    claims = material.paper.claims
+def _claim(data: ReportData) -> Claim | None:
+    claims = data.paper.claims
     return next((one for one in claims if one.statistic == "speedup_per_fourfold"), None)
 
 
-def _paper_speedup(material: Material, claim: Claim, setting: Setting) -> float:
+def _paper_speedup(data: ReportData, claim: Claim, setting: Setting) -> float:
     """Of the paper's table at this size, or what its text says where that lacks the size."""
-    table = material.paper.table_value(claim, setting.input_size) if setting.input_size else None
+    table = data.paper.table_value(claim, setting.input_size) if setting.input_size else None
     return table or claim.low
 
 
-def _finding(material: Material, setting: Setting, points: Sequence[_Point]) -> str:
-    claim = _claim(material)
+def _finding(data: ReportData, setting: Setting, points: Sequence[_Point]) -> str:
+    claim = _claim(data)
     if claim:
-        for verdict in material.summary.verdicts:
+        for verdict in data.summary.verdicts:
             if (verdict.claim, verdict.setting) == (claim.id, setting) and verdict.measured:
-                paper = _paper_speedup(material, claim, setting)
+                paper = _paper_speedup(data, claim, setting)
                 return (
                     f"A 4-fold cut of multiply-adds makes ShuffleNet "
                     f"{with_interval(verdict.measured)} times faster; "
                     f"the paper's table gives {paper:.2f}, proportional time would give 4."
                 )
-    least = min(points, key=lambda point: point.latency.value)
-    most = max(points, key=lambda point: point.latency.value)
+    minimum = min(points, key=lambda point: point.latency.value)
+    maximum = max(points, key=lambda point: point.latency.value)
     return (
-        f"From {least.latency.value:.3g} ms for {least.multiply_adds_m:.4g} million multiply-adds "
-        f"to {most.latency.value:.4g} ms for {most.multiply_adds_m:.4g} million."
+        f"From {minimum.latency.value:.3g} ms for {minimum.multiply_adds_m:.4g} million "
+        f"multiply-adds to {maximum.latency.value:.4g} ms for {maximum.multiply_adds_m:.4g} "
+        "million."
     )

@@ -79,7 +79,7 @@ def use_device(monkeypatch: pytest.MonkeyPatch) -> UseDevice:
     """Has the command measure on a device of the tests' own."""
 
     def use(device: FakeDevice) -> None:
-        monkeypatch.setattr(devices, "open_device", lambda board, reach: nullcontext(device))
+        monkeypatch.setattr(devices, "open_device", lambda board, options: nullcontext(device))
 
     return use
 

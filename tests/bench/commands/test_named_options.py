@@ -19,7 +19,7 @@ import shufflenet_deploy.bench
 from measured_board import a_measurement, derived
 from shufflenet_deploy.bench.analysis.summary import Warning
 from shufflenet_deploy.bench.analysis.warnings import KINDS
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.to_html import to_html
 from shufflenet_deploy.bench.report.to_markdown import to_markdown
 from shufflenet_deploy.bench.report.to_terminal import show, show_budget
@@ -57,7 +57,7 @@ def test_the_options_that_are_looked_up_are_the_commands_own() -> None:
     assert "--minutes" not in options("shufflenet-bench")
 
 
-def rendered(material: Material) -> Iterator[str]:
+def rendered(material: ReportData) -> Iterator[str]:
     stream = io.StringIO()
     console = Console(file=stream, width=500)
     show(material, console)
@@ -79,7 +79,7 @@ def test_results_name_options_of_the_measurement(ended: str, latency: bool) -> N
         Warning(code=code, evidence=kind.meaning, remedy=kind.remedy)
         for code, kind in KINDS.items()
     )
-    material = Material(results, replace(measured.summary, warnings=warnings), measured.paper)
+    material = ReportData(results, replace(measured.summary, warnings=warnings), measured.paper)
     known = options("shufflenet-bench", "run") | options("shufflenet-export")
     for text in rendered(material):
         named = set(_OPTION.findall(text))

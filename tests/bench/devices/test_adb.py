@@ -16,7 +16,7 @@ from shufflenet_deploy.bench.devices.adb import (
     parse_devices,
     phone_name,
 )
-from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.devices.boards import Board
 
 ANY = Board(name="android", title="a phone", kind="adb")
@@ -85,8 +85,8 @@ def test_what_is_in_the_way(
 def test_words_of_adb_are_told_from_those_of_a_script() -> None:
     link = AdbLink("adb", "A1")
     assert link.failure(1, "tar: no space left on device") is None
-    assert isinstance(link.failure(1, "error: device 'A1' not found"), Lost)
-    assert isinstance(link.failure(255, "error: closed"), Lost)
+    assert isinstance(link.failure(1, "error: device 'A1' not found"), DeviceLostError)
+    assert isinstance(link.failure(255, "error: closed"), DeviceLostError)
     unauthorised = link.failure(1, "error: device unauthorized.")
     assert unauthorised is not None
     assert "unlock it" in str(unauthorised)

@@ -1,4 +1,4 @@
-"""The host's end of a keeper: real keepers, and processes that are none."""
+"""The host's end of an agent: real agents, and processes that are none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ import msgspec
 import pytest
 
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Kept, Lost, Unstarted
+from shufflenet_deploy.bench.devices.agent_client import (
+    AgentClient,
+    AgentUnstartedError,
+    DeviceLostError,
+)
 from shufflenet_deploy.runtime.agent.protocol import Begin
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Spec
@@ -31,7 +35,7 @@ ANSWER = Answer(
     skipped=(),
     models=(),
 )
-# Of a keeper that is none: it says what a test wants it to, when it has been told to work.
+# Of an agent that is none: it says what a test wants it to, when it has been told to work.
 FAKE = """
 import json, os, sys, time
 answer = sys.argv[1]
@@ -52,22 +56,22 @@ def ignore(progress: Progress) -> None:
     pass
 
 
-Start = Callable[..., Kept]
+Start = Callable[..., AgentClient]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts sessions, with a real keeper or with a `fake` one, and ends them with the test."""
+    """Starts sessions, with a real agent or with a `fake` one, and ends them with the test."""
     with ExitStack() as stack:
 
-        def begin(fake: str | None = None, worker: str = "", preface: bytes = b"") -> Kept:
-            command = [sys.executable, "-m", "shufflenet_deploy.runtime.agent.agent", str(tmp_path)]
+        def begin(fake: str | None = None, worker: str = "", preface: bytes = b"") -> AgentClient:
+            command = [sys.executable, "-m", "shufflenet_deploy.runtime.agent", str(tmp_path)]
             if fake is not None:
                 command = [sys.executable, "-c", FAKE + fake, msgspec.json.encode(ANSWER).decode()]
             told = Begin(host="a host", worker=(sys.executable, "-c", worker))
-            kept = Kept(command, "the board", no_failure, told, preface)
-            stack.callback(kept.close)
-            return kept
+            client = AgentClient(command, "the board", no_failure, told, preface)
+            stack.callback(client.close)
+            return client
 
         yield begin
 
@@ -82,8 +86,8 @@ def test_a_device_that_is_taken_is_told_with_who_has_it(start: Start) -> None:
 
 @pytest.mark.parametrize("noise", ["print('Welcome!')", "sys.stdout.write('no end of line: ')"])
 def test_what_a_shell_prints_before_is_passed_over(start: Start, noise: str) -> None:
-    kept = start(noise + "; begun(); say(type='Ended', code=0, answer=answer)")
-    assert kept.run(Spec(), ignore) == ANSWER
+    client = start(noise + "; begun(); say(type='Ended', code=0, answer=answer)")
+    assert client.run(Spec(), ignore) == ANSWER
 
 
 @pytest.mark.parametrize(
@@ -94,8 +98,8 @@ def test_what_a_shell_prints_before_is_passed_over(start: Start, noise: str) -> 
         ("sys.exit(7)", r"^exit code 7$"),
     ],
 )
-def test_what_is_no_keeper_did_not_start(start: Start, fake: str, message: str) -> None:
-    with pytest.raises(Unstarted, match=message):
+def test_what_is_no_agent_did_not_start(start: Start, fake: str, message: str) -> None:
+    with pytest.raises(AgentUnstartedError, match=message):
         start(fake)
 
 
@@ -104,37 +108,39 @@ def test_where_there_is_no_way_that_is_told_instead(start: Start) -> None:
         start("print('refused', file=sys.stderr); sys.exit(255)")
 
 
-def test_a_keeper_that_dies_is_a_device_that_is_lost(start: Start) -> None:
+def test_an_agent_that_dies_is_a_device_that_is_lost(start: Start) -> None:
     progress = msgspec.json.encode(Progress(stage="round", done=1, total=2)).decode()
-    kept = start(
-        worker="import os, sys, time; keeper = os.getppid()\n"
+    client = start(
+        worker="import os, sys, time; agent = os.getppid()\n"
         f"print({progress!r}, file=sys.stderr, flush=True)\n"
-        "while os.getppid() == keeper: time.sleep(0.1)"
+        "while os.getppid() == agent: time.sleep(0.1)"
     )
-    with pytest.raises(Lost, match=r"^the board went away in the middle \(exit code -9\)$"):
-        kept.run(Spec(), lambda progress: os.kill(kept._process.pid, signal.SIGKILL))
-    with pytest.raises(Lost):  # who asks again does not wait for ever
-        kept.run(Spec(), ignore)
+    with pytest.raises(
+        DeviceLostError, match=r"^the board went away in the middle \(exit code -9\)$"
+    ):
+        client.run(Spec(), lambda progress: os.kill(client._process.pid, signal.SIGKILL))
+    with pytest.raises(DeviceLostError):  # who asks again does not wait for ever
+        client.run(Spec(), ignore)
 
 
 def test_a_line_that_breaks_off_is_no_answer(start: Start) -> None:
-    kept = start("begun(); sys.stdout.write('{\"type\":\"Ended\"'); sys.exit('no more power')")
-    with pytest.raises(Lost, match=r"went away in the middle \(no more power\)"):
-        kept.run(Spec(), ignore)
+    client = start("begun(); sys.stdout.write('{\"type\":\"Ended\"'); sys.exit('no more power')")
+    with pytest.raises(DeviceLostError, match=r"went away in the middle \(no more power\)"):
+        client.run(Spec(), ignore)
 
 
 def test_what_is_no_message_is_shown_with_the_remedy(start: Start) -> None:
-    kept = start("begun(); print('rm:  who are you?', flush=True); sys.stdin.read()")
+    client = start("begun(); print('rm:  who are you?', flush=True); sys.stdin.read()")
     with pytest.raises(
-        BenchError, match=r"^the board says 'rm: who are you\?', where the keeper.*~/.bashrc"
+        BenchError, match=r"^the board says 'rm: who are you\?', where the agent.*~/.bashrc"
     ):
-        kept.run(Spec(), ignore)
+        client.run(Spec(), ignore)
 
 
 def test_ctrl_c_within_a_line_loses_nothing_of_it(start: Start) -> None:
     """An answer has megabytes, and takes its time on a slow line."""
     progress = msgspec.json.encode(Progress(stage="round", done=1, total=1)).decode()
-    kept = start(
+    client = start(
         "begun(); line = line_of(type='Ended', code=0, answer=answer)\n"
         f"first = line_of(type='Said', line={progress!r})\n"
         "sys.stdout.write(first + '\\n' + line[:50]); sys.stdout.flush()\n"
@@ -144,39 +150,39 @@ def test_ctrl_c_within_a_line_loses_nothing_of_it(start: Start) -> None:
     waiting = threading.get_ident()
 
     def press() -> None:
-        wait_until(lambda: sys._current_frames()[waiting].f_code is Kept._receive.__code__)
+        wait_until(lambda: sys._current_frames()[waiting].f_code is AgentClient._receive.__code__)
         signal.pthread_kill(waiting, signal.SIGINT)
 
     pressing = threading.Thread(target=press)
-    answer = kept.run(Spec(), lambda progress: pressing.start())  # half of the next line is there
+    answer = client.run(Spec(), lambda progress: pressing.start())  # half of the next line is there
     pressing.join()
     assert answer == msgspec.structs.replace(ANSWER, stopped="interrupted")
 
 
 def test_the_preface_comes_before_all_messages(start: Start) -> None:
-    kept = start(
+    client = start(
         "assert json.loads(sys.stdin.readline())['host'] == 'a host'; begun()\n"
         "say(type='Ended', code=0, answer=answer)",
         preface=b"a line for the script\n",
     )
-    assert kept.run(Spec(), ignore) == ANSWER
+    assert client.run(Spec(), ignore) == ANSWER
 
 
 def test_to_close_ends_a_worker_that_still_runs(start: Start, tmp_path: Path) -> None:
     script = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
-    kept = start(worker=script + "time.sleep(3600)")
-    threading.Thread(target=_run_to_the_end, args=(kept,), daemon=True).start()
+    client = start(worker=script + "time.sleep(3600)")
+    threading.Thread(target=_run_to_the_end, args=(client,), daemon=True).start()
     pid = tmp_path / "pid"
     wait_until(lambda: pid.exists() and pid.read_text())
-    kept.close()
+    client.close()
     assert not is_running(int(pid.read_text()))
 
 
-def _run_to_the_end(kept: Kept) -> None:
+def _run_to_the_end(client: AgentClient) -> None:
     with pytest.raises(BenchError):
-        kept.run(Spec(), ignore)
+        client.run(Spec(), ignore)
 
 
 def test_what_is_no_program_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Kept([str(tmp_path / "none")], "the board", no_failure, Begin(host="a host"))
+        AgentClient([str(tmp_path / "none")], "the board", no_failure, Begin(host="a host"))

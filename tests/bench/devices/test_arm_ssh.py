@@ -16,7 +16,7 @@ from arm_root import MODEL, ArmBoard, arm_board
 from bench_command import BenchCommand, Outcome
 from host_cache import shared_bundle, shared_folder
 from shufflenet_deploy.bench.devices.boards import Board
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh
 from shufflenet_deploy.runtime.worker.spec import Spec
@@ -24,7 +24,7 @@ from shufflenet_deploy.runtime.worker.spec import Spec
 pytestmark = pytest.mark.network
 
 ASKED = 2
-"""How often a board is asked that has all it needs: what it is and has, and to start the keeper."""
+"""How often a board is asked that has all it needs: what it is and has, and to start the agent."""
 _BOARDS = """\
 [pi]
 title = "Raspberry Pi 4"
@@ -169,11 +169,11 @@ def reached(
 ) -> RemoteDevice:
     """The board as a device of this process."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(shared_folder()))
-    reach = Reach(formats=formats or ("tflite",), tell=told.append)
+    options = DeviceOptions(formats=formats or ("tflite",), tell=told.append)
     entry = Board(
         name="pi", title="a Pi", kind="ssh", host="board", ssh_config=str(board.ssh_config)
     )
-    return open_ssh(entry, reach)
+    return open_ssh(entry, options)
 
 
 def test_a_32_bit_userland_on_a_64_bit_kernel_gets_a_bundle(

@@ -21,9 +21,9 @@ from arm_root import ArmBoard, arm_board
 from bench_command import BenchCommand
 from host_cache import shared_bundle, use_shared_cache
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Lost, this_host
+from shufflenet_deploy.bench.devices.agent_client import DeviceLostError, this_host
 from shufflenet_deploy.bench.devices.boards import Board
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh
 from shufflenet_deploy.runtime.worker.spec import Progress, Spec
@@ -112,7 +112,7 @@ def open_board(config: Path | None, host: str = "board", prepare: bool = False) 
     )
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_shared_cache(monkeypatch)
-        return open_ssh(entry, Reach(formats=("tflite",), prepare=prepare))
+        return open_ssh(entry, DeviceOptions(formats=("tflite",), prepare=prepare))
 
 
 def running(board: ArmBoard, words: str) -> list[int]:
@@ -136,9 +136,9 @@ def await_left(board: ArmBoard) -> None:
 
 
 def cut(board: ArmBoard) -> None:
-    """End the connection of the keeper, at the board's end."""
-    (keeper,) = running(board, "shufflenet_deploy.runtime.agent.agent")
-    status = Path(f"/proc/{keeper}/status").read_text()
+    """End the connection of the agent, at the board's end."""
+    (agent,) = running(board, "shufflenet_deploy.runtime.agent")
+    status = Path(f"/proc/{agent}/status").read_text()
     (parent,) = (line.split()[1] for line in status.splitlines() if line.startswith("PPid:"))
     os.kill(int(parent), signal.SIGKILL)
 
@@ -197,7 +197,7 @@ def test_a_connection_that_is_lost_in_the_rounds_leaves_the_board_as_it_was(
     device = open_board(board.ssh_config, prepare=True)
     try:
         spec = Spec(artifacts=(device.put(artifact),), rounds=10_000)
-        with pytest.raises(Lost, match="the connection to board was lost"):
+        with pytest.raises(DeviceLostError, match="the connection to board was lost"):
             device.run(spec, lose)
     finally:
         device.close()

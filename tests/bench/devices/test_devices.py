@@ -9,7 +9,7 @@ from shufflenet_deploy.bench import BenchError, devices
 from shufflenet_deploy.bench.devices import describe, open_device
 from shufflenet_deploy.bench.devices.boards import load_boards
 from shufflenet_deploy.bench.devices.local import LocalDevice
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.machine.environment import Environment, read_environment
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
@@ -37,19 +37,35 @@ def test_on_a_board_itself_its_name_is_this_machine(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("board", "reach", "message"),
+    ("board", "options", "message"),
     [
-        ("local", Reach(provision="venv"), "--provision means nothing to local, which is this ma"),
-        ("emulated", Reach(prepare=True), "--prepare means nothing to emulated, which is emulated"),
-        ("local", Reach(cpu="cortex-a72"), "--cpu means nothing to local"),
-        ("rpi4", Reach(caches=True), "--counts means nothing to rpi4, which is reached over SSH"),
-        ("android", Reach(cpu="max"), "--cpu means nothing to android, which is reached over adb"),
+        (
+            "local",
+            DeviceOptions(provision="venv"),
+            "--provision means nothing to local, which is this ma",
+        ),
+        (
+            "emulated",
+            DeviceOptions(prepare=True),
+            "--prepare means nothing to emulated, which is emulated",
+        ),
+        ("local", DeviceOptions(cpu="cortex-a72"), "--cpu means nothing to local"),
+        (
+            "rpi4",
+            DeviceOptions(caches=True),
+            "--counts means nothing to rpi4, which is reached over SSH",
+        ),
+        (
+            "android",
+            DeviceOptions(cpu="max"),
+            "--cpu means nothing to android, which is reached over adb",
+        ),
     ],
 )
 def test_an_option_that_means_nothing_there_is_wrong_usage(
-    board: str, reach: Reach, message: str
+    board: str, options: DeviceOptions, message: str
 ) -> None:
-    with pytest.raises(BenchError, match=message) as caught, open_device(BOARDS[board], reach):
+    with pytest.raises(BenchError, match=message) as caught, open_device(BOARDS[board], options):
         pass
     assert caught.value.usage
 
@@ -63,7 +79,7 @@ def test_a_device_is_let_go_whatever_happens(
         def close(self) -> None:
             closed.append(self)
 
-    monkeypatch.setitem(devices.DEVICES, "local", lambda board, reach: Closing())
+    monkeypatch.setitem(devices.DEVICES, "local", lambda board, options: Closing())
     with pytest.raises(KeyboardInterrupt), open_device(BOARDS["local"]):
         raise KeyboardInterrupt
     assert len(closed) == 1

@@ -12,7 +12,7 @@ from shufflenet_deploy.bench.__main__ import app
 from shufflenet_deploy.bench.devices import Counter, open_device
 from shufflenet_deploy.bench.devices.boards import find_board
 from shufflenet_deploy.bench.devices.local import LocalDevice
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.results import Checked, read
 
 pytestmark = pytest.mark.network
@@ -52,16 +52,16 @@ def test_a_measurement_leaves_instructions_and_no_time(
 
 
 def test_only_an_emulator_counts() -> None:
-    with open_device(find_board("emulated"), Reach(formats=("tflite",))) as device:
+    with open_device(find_board("emulated"), DeviceOptions(formats=("tflite",))) as device:
         assert isinstance(device, Counter)
     assert not isinstance(LocalDevice(), Counter)
 
 
-@pytest.mark.parametrize("reach", [Reach(cpu="cortex-a72"), Reach(caches=True)])
-def test_its_options_mean_nothing_to_a_real_one(reach: Reach) -> None:
+@pytest.mark.parametrize("options", [DeviceOptions(cpu="cortex-a72"), DeviceOptions(caches=True)])
+def test_its_options_mean_nothing_to_a_real_one(options: DeviceOptions) -> None:
     with (
         pytest.raises(BenchError, match="means nothing to local") as raised,
-        open_device(find_board("local"), reach),
+        open_device(find_board("local"), options),
     ):
         pass
     assert raised.value.usage
@@ -70,7 +70,7 @@ def test_its_options_mean_nothing_to_a_real_one(reach: Reach) -> None:
 def test_an_unknown_processor_is_wrong_usage() -> None:
     with (
         pytest.raises(BenchError, match="choose from cortex-a53") as raised,
-        open_device(find_board("emulated"), Reach(cpu="m68k")),
+        open_device(find_board("emulated"), DeviceOptions(cpu="m68k")),
     ):
         pass
     assert raised.value.usage

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shell_link import CUT_OFF, ShellLink
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.devices.link import ask, last_line, script
 
 SCRIPTS = sorted(
@@ -43,13 +43,13 @@ def test_what_is_no_text_is_an_answer_too(link: ShellLink) -> None:
 def test_the_last_words_of_a_script_that_fails_are_told(link: ShellLink) -> None:
     with pytest.raises(BenchError, match=r"^the board: what was wrong$") as caught:
         ask(link, "echo before >&2; echo what was wrong >&2; echo >&2; exit 3")
-    assert not isinstance(caught.value, Lost)
+    assert not isinstance(caught.value, DeviceLostError)
     with pytest.raises(BenchError, match=r"^the board: exit code 3$"):
         ask(link, "exit 3")
 
 
 def test_the_way_that_fails_is_told_as_such(link: ShellLink) -> None:
-    with pytest.raises(Lost, match="the way to the board was lost"):
+    with pytest.raises(DeviceLostError, match="the way to the board was lost"):
         ask(link, f"exit {CUT_OFF}")
 
 

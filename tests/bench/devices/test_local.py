@@ -30,7 +30,7 @@ def local(tmp_path: Path) -> Iterator[Local]:
     with ExitStack() as stack:
 
         def make(*worker: str) -> LocalDevice:
-            device = LocalDevice(worker, folder=tmp_path / "keeper")
+            device = LocalDevice(worker, folder=tmp_path / "agent")
             stack.callback(device.close)
             return device
 
@@ -84,7 +84,7 @@ def test_an_answer_larger_than_any_pipe_arrives(local: Local, tiny_artifacts: Pa
     spec = Spec(
         artifacts=(str(tiny_artifacts / f"{TINY}.tflite"),),
         rounds=200,
-        warm_up=WarmUp(least=0, most=0),
+        warm_up=WarmUp(minimum=0, maximum=0),
         untimed=0,
         timed=100,
     )

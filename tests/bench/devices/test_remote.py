@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from shell_link import CUT_OFF, ShellLink, whole_part
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Lost, this_host
-from shufflenet_deploy.bench.devices.options import Reach
+from shufflenet_deploy.bench.devices.agent_client import DeviceLostError, this_host
+from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice, check_kernel
 from shufflenet_deploy.bench.devices.survey import look
 from shufflenet_deploy.bench.provision import Installation, Part, Survey, Way
@@ -52,7 +52,7 @@ class Opener:
         ) -> Iterator[Installation]:
             yield from ways
 
-        device = RemoteDevice(link, Reach(tell=self.told.append), choose)
+        device = RemoteDevice(link, DeviceOptions(tell=self.told.append), choose)
         self._stack.callback(device.close)
         return device
 
@@ -108,7 +108,7 @@ def test_a_way_that_is_lost_is_not_taken_for_one_that_does_not_start(
 
     breaking = Breaking(link.root)
     super_command = link.command
-    with pytest.raises(Lost, match=r"^the way to the board was lost$"):
+    with pytest.raises(DeviceLostError, match=r"^the way to the board was lost$"):
         open_(breaking, environment(part), environment(part))
     assert not [line for line in open_.told if "another way" in line]
     assert breaking.closed
@@ -117,7 +117,7 @@ def test_a_way_that_is_lost_is_not_taken_for_one_that_does_not_start(
 def test_a_part_that_is_gone_is_named(open_: Opener, link: ShellLink, part: Part) -> None:
     class Forgetful(ShellLink):
         def command(self, script: str) -> list[str]:
-            if "runtime.keeper" in script:
+            if "runtime.agent" in script:
                 (link.root / "parts" / part.key).rename(link.root / "elsewhere")
             return list(link.command(script))
 

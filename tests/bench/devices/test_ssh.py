@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench_command import BenchCommand
 from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.bench.devices.agent_client import Lost
+from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.devices.boards import Board
 from shufflenet_deploy.bench.devices.link import ask, script
 from shufflenet_deploy.bench.devices.ssh import SshLink, explain, probe_ssh
@@ -148,7 +148,7 @@ def test_a_server_that_is_none_is_not_waited_for_long(tmp_path: Path) -> None:
         port = int(process.stdout.readline())
         (tmp_path / "config").write_text("")
         board = a_board(host="127.0.0.1", port=port, ssh_config=str(tmp_path / "config"))
-        with pytest.raises(Lost, match=r"^the connection to 127\.0\.0\.1 was lost \("):
+        with pytest.raises(DeviceLostError, match=r"^the connection to 127\.0\.0\.1 was lost \("):
             probe_ssh(board)
         process.wait(HANG_SECONDS)
 
@@ -178,7 +178,7 @@ Host key verification failed.
 )
 def test_what_ssh_says_is_told_with_the_remedy(said: str, meaning: str) -> None:
     error = explain("pi", said)
-    assert not isinstance(error, Lost)
+    assert not isinstance(error, DeviceLostError)
     with pytest.raises(BenchError, match=meaning):
         raise error
 
@@ -192,7 +192,7 @@ def test_whatever_ssh_says_becomes_one_line_that_names_the_host(said: str) -> No
 
 def test_a_script_that_fails_is_no_failure_of_the_way(link: SshLink) -> None:
     assert link.failure(1, "Permission denied") is None
-    assert isinstance(link.failure(255, "Connection to pi closed."), Lost)
+    assert isinstance(link.failure(255, "Connection to pi closed."), DeviceLostError)
 
 
 def test_ssh_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

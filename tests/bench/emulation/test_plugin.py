@@ -119,8 +119,8 @@ def test_both_levels_miss_as_the_model_does(
 @pytest.mark.parametrize("processor", PROCESSORS.values(), ids=list(PROCESSORS))
 def test_a_working_set_that_fits_misses_once(library: ctypes.CDLL, processor: Processor) -> None:
     caches = processor.caches
-    levels = (caches.l1, caches.l2)
-    words = ":".join(f"{one.size_bytes}:{one.ways}" for one in levels)
+    effects = (caches.l1, caches.l2)
+    words = ":".join(f"{one.size_bytes}:{one.ways}" for one in effects)
     assert library.begin(f"cache={words}".encode())
     for size, first, second in ((caches.l1.size_bytes, 1, 1), (caches.l2.size_bytes, 4, 1)):
         assert library.begin(f"cache={words}".encode())

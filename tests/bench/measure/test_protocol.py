@@ -36,7 +36,7 @@ LOCAL = Target(
     published_peak_source=None,
 )
 EMULATED = replace(LOCAL, board="emulated", kind="emulated", latency=False)
-FEW = Parameters(processes=2, most_processes=4, rounds_per_process=3)
+FEW = Parameters(processes=2, max_processes=4, rounds_per_process=3)
 CLAIM, OTHER = "alexnet: onnx, 224x224 fp32, 1 thread", "in turns: tflite, 224x224 fp32, 1 thread"
 WORKERS = 8
 """With `FEW`: the processor's peak, three models alone, two processes of two blocks."""
@@ -184,7 +184,7 @@ def test_scattered_processes_ask_for_more_and_steady_ones_do_not(
 @given(
     st.builds(
         lambda processes, more, **others: Parameters(
-            processes=processes, most_processes=processes + more, **others
+            processes=processes, max_processes=processes + more, **others
         ),
         processes=st.integers(1, 4),
         more=st.integers(0, 4),
@@ -203,8 +203,8 @@ def test_a_block_ends_when_it_is_known_or_at_a_limit(
         rounds = sum(len(run.models[0].bursts) for run in runs)
         assert rounds <= parameters.rounds
         assert min(parameters.processes, parameters.rounds) <= processes
-        assert processes <= parameters.most_processes
-        at_a_limit = processes == parameters.most_processes or rounds == parameters.rounds
+        assert processes <= parameters.max_processes
+        at_a_limit = processes == parameters.max_processes or rounds == parameters.rounds
         assert is_known(last, block, PAPER) or at_a_limit
         before = replace(last, runs=tuple(run for run in last.runs if run is not runs[-1]))
         assert processes <= parameters.processes or not is_known(before, block, PAPER)

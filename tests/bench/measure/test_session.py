@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAPER = load_paper()
 HERE = read_environment()
-FEW = Parameters(processes=2, most_processes=2)
+FEW = Parameters(processes=2, max_processes=2)
 WriteArtifact = Callable[[Path, Options], Artifact]
 ALL = Choice(named=(), suite=None, formats=(), precisions=(), folder=Path("artifacts"))
 
@@ -188,7 +188,7 @@ def test_resume_goes_on_with_what_is_there_and_takes_the_new_limits(
     make_device: type[FakeDevice], begin: Begin, out: Path
 ) -> None:
     first = carry_out(make_device(), begin(), PAPER, out, silent())
-    limits = replace(FEW, processes=3, most_processes=6, rounds=7, interval_percent=0.5)
+    limits = replace(FEW, processes=3, max_processes=6, rounds=7, interval_percent=0.5)
     going_on = begin(resume=True, parameters=replace(limits, minutes=2.0))
     assert going_on.runs == first.runs
     assert going_on.created == first.created

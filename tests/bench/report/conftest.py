@@ -8,27 +8,27 @@ from pathlib import Path
 import pytest
 
 from measured_board import a_measurement, derived
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.to_html import to_html
 
-MakeMaterial = Callable[..., Material]
+MakeReportData = Callable[..., ReportData]
 
 
 @pytest.fixture(scope="session")
-def make_material() -> MakeMaterial:
+def make_report_data() -> MakeReportData:
     """Makes a measurement with its summary, see `a_measurement`."""
     return lambda **options: derived(a_measurement(**options))
 
 
 @pytest.fixture(scope="session")
-def material() -> Material:
+def data() -> ReportData:
     """A whole suite of claims with every outcome, sensors, and reasons to warn."""
     return derived(a_measurement())
 
 
 @pytest.fixture(scope="session")
-def page(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of `material`."""
+def page(data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of `data`."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(to_html(material), encoding="utf-8")
+    path.write_text(to_html(data), encoding="utf-8")
     return path

@@ -14,7 +14,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.to_html import to_html
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -90,13 +90,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def odd_page(
-    make_material: Callable[..., Material], tmp_path_factory: pytest.TempPathFactory
+    make_report_data: Callable[..., ReportData], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The page of files whose names are long and hold markup."""
     names = ("<b>&\"'`$x_1$ " + 12 * "long-" + ".onnx", 200 * "w" + ".onnx", "\\frac{1}{2}.onnx")
     path = tmp_path_factory.mktemp("odd") / "report.html"
-    material = make_material(sizes=((224, 224),), threads=(1, 2), foreign=names)
-    path.write_text(to_html(material), encoding="utf-8")
+    data = make_report_data(sizes=((224, 224),), threads=(1, 2), foreign=names)
+    path.write_text(to_html(data), encoding="utf-8")
     return path
 
 

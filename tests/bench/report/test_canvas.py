@@ -76,8 +76,8 @@ def test_any_name_is_drawn_as_it_is(name: str) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.01, 1e5), st.floats(1, 1e4))
-def test_a_logarithmic_axis_has_a_few_plain_numbers(least: float, factor: float) -> None:
-    drawing = draw("a", "a", 200, lambda axes: log_axis(axes, "x", [least, least * factor]))
+def test_a_logarithmic_axis_has_a_few_plain_numbers(minimum: float, factor: float) -> None:
+    drawing = draw("a", "a", 200, lambda axes: log_axis(axes, "x", [minimum, minimum * factor]))
     root = ET.fromstring(drawing)
     upright = [text for text in root.iter("text") if "middle" in (text.get("style") or "")]
     assert 2 <= len(upright) <= 8

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from shufflenet_deploy.bench.report import command, write
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.to_csv import COLUMNS
 
 Report = Callable[..., tuple[int, str, str]]
@@ -31,10 +31,10 @@ def report(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
 
 
 @pytest.fixture
-def results(make_material: Callable[..., Material], tmp_path: Path) -> Path:
+def results(make_report_data: Callable[..., ReportData], tmp_path: Path) -> Path:
     path = tmp_path / "results.json"
-    material = make_material(latency=False, sizes=((224, 224),))
-    path.write_bytes(msgspec.json.encode(material.results))
+    data = make_report_data(latency=False, sizes=((224, 224),))
+    path.write_bytes(msgspec.json.encode(data.results))
     return path
 
 

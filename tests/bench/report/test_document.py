@@ -18,7 +18,7 @@ from shufflenet_deploy.bench.analysis.summarise import summarise
 from shufflenet_deploy.bench.analysis.summary import Setting
 from shufflenet_deploy.bench.analysis.wording import LATENCY, MISSING
 from shufflenet_deploy.bench.presentation.tables import Table
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.document import Document, document
 from shufflenet_deploy.bench.report.tables import names_of
 from shufflenet_deploy.bench.report.to_csv import to_csv
@@ -68,8 +68,8 @@ class Tables(HTMLParser):
             self._into[-1] += data
 
 
-def with_native(material: Material) -> Material:
-    """`material`, some of whose models another harness has measured too."""
+def with_native(data: ReportData) -> ReportData:
+    """`data`, some of whose models another harness has measured too."""
     native = tuple(
         Native(
             member=member,
@@ -88,13 +88,13 @@ def with_native(material: Material) -> Material:
         for member in (0, 1)
         for process in range(5)
     )
-    return derived(replace(material.results, native=native))
+    return derived(replace(data.results, native=native))
 
 
 @pytest.fixture(scope="module", params=["board", "emulated", "several", "two engines"])
 def shown(
     request: pytest.FixtureRequest, make_model: MakeModel, make_results: MakeResults
-) -> Material:
+) -> ReportData:
     """Measurements of every kind that has tables of its own."""
     if request.param == "board":
         return with_native(derived(a_measurement(sizes=SMALL)))
@@ -108,14 +108,14 @@ def shown(
 
 
 @pytest.fixture(scope="module")
-def tables(shown: Material) -> Tables:
+def tables(shown: ReportData) -> Tables:
     """What the page of `shown` holds."""
     return Tables(to_html(shown))
 
 
-def on_terminal(material: Material) -> str:
+def on_terminal(data: ReportData) -> str:
     stream = io.StringIO()
-    show(material, Console(file=stream, width=500, soft_wrap=True))
+    show(data, Console(file=stream, width=500, soft_wrap=True))
     return stream.getvalue()
 
 
@@ -130,7 +130,7 @@ def terminal_rows(text: str) -> set[str]:
     return {" ".join(line.split()) for line in text.splitlines()}
 
 
-def test_the_terminal_prints_every_cell_that_it_has_room_for(shown: Material) -> None:
+def test_the_terminal_prints_every_cell_that_it_has_room_for(shown: ReportData) -> None:
     parts = document(shown)
     text = on_terminal(shown)
     lines = terminal_rows(text)
@@ -141,7 +141,7 @@ def test_the_terminal_prints_every_cell_that_it_has_room_for(shown: Material) ->
             assert " ".join(row[place] for place in narrow) in lines
 
 
-def test_markdown_has_every_cell(shown: Material) -> None:
+def test_markdown_has_every_cell(shown: ReportData) -> None:
     parts = document(shown)
     text = to_markdown(shown)
     lines = text.splitlines()
@@ -160,7 +160,7 @@ def test_markdown_has_every_cell(shown: Material) -> None:
             assert f"| {' | '.join(cells)} |" in lines
 
 
-def test_the_page_has_every_cell(shown: Material, tables: Tables) -> None:
+def test_the_page_has_every_cell(shown: ReportData, tables: Tables) -> None:
     parts = document(shown)
     for table in [*parts.models, *parts.pairs, *parts.facts]:
         headings = [one.heading for one in table.columns]
@@ -179,7 +179,7 @@ def test_the_page_has_every_cell(shown: Material, tables: Tables) -> None:
             assert others == [band, paper, theory, share]
 
 
-def test_what_is_said_besides_is_the_same_everywhere(shown: Material, tables: Tables) -> None:
+def test_what_is_said_besides_is_the_same_everywhere(shown: ReportData, tables: Tables) -> None:
     parts = document(shown)
     terminal, markdown = on_terminal(shown), to_markdown(shown)
     page = " ".join(" ".join(tables.texts).split())
@@ -202,13 +202,9 @@ def test_what_is_said_besides_is_the_same_everywhere(shown: Material, tables: Ta
 
 
 def test_the_table_for_programs_rounds_to_the_same_figures() -> None:
-    material = derived(a_measurement(sizes=SMALL))
-    rows = {
-        (row["label"], row["engine"]): row for row in csv.DictReader(io.StringIO(to_csv(material)))
-    }
-    for setting, one in zip(
-        (s for s, _ in material.groups()), document(material).settings, strict=True
-    ):
+    data = derived(a_measurement(sizes=SMALL))
+    rows = {(row["label"], row["engine"]): row for row in csv.DictReader(io.StringIO(to_csv(data)))}
+    for setting, one in zip((s for s, _ in data.groups()), document(data).settings, strict=True):
         headings = [column.heading for column in one.models.columns]
         for cells in one.models.rows:
             told = dict(zip(headings, cells, strict=True))
@@ -222,13 +218,13 @@ def test_the_table_for_programs_rounds_to_the_same_figures() -> None:
                 assert f"{float(raw[name]):.2f}" == told[heading]
 
 
-def test_a_latency_is_called_the_same_everywhere(material: Material, page: Path) -> None:
+def test_a_latency_is_called_the_same_everywhere(data: ReportData, page: Path) -> None:
     assert LATENCY.startswith("geometric mean")
-    for text in (on_terminal(material), to_markdown(material), page.read_text(encoding="utf-8")):
+    for text in (on_terminal(data), to_markdown(data), page.read_text(encoding="utf-8")):
         assert LATENCY in text.replace("&#39;", "'")
 
 
-def test_the_models_of_every_pair_can_be_told_apart(shown: Material) -> None:
+def test_the_models_of_every_pair_can_be_told_apart(shown: ReportData) -> None:
     for table in document(shown).pairs:
         pairs = [row[0] for row in table.rows]
         assert len(set(pairs)) == len(pairs)
@@ -237,8 +233,8 @@ def test_the_models_of_every_pair_can_be_told_apart(shown: Material) -> None:
             assert above != below
 
 
-def test_two_formats_of_one_engine_are_told_apart_by_format(material: Material) -> None:
-    above, below = islice(material.summary.models, 2)
+def test_two_formats_of_one_engine_are_told_apart_by_format(data: ReportData) -> None:
+    above, below = islice(data.summary.models, 2)
     setting = above.setting
     other = replace(below, label=above.label, setting=replace(setting, format="other"))
     assert names_of(above, other) == (
@@ -249,10 +245,10 @@ def test_two_formats_of_one_engine_are_told_apart_by_format(material: Material) 
 
 
 def test_settings_stand_as_they_were_measured_and_small_inputs_first(
-    make_material: Callable[..., Material],
+    make_report_data: Callable[..., ReportData],
 ) -> None:
-    material = make_material(sizes=((480, 640), (224, 224)), threads=(2, 1))
-    order: list[Setting] = [setting for setting, _ in material.groups()]
+    data = make_report_data(sizes=((480, 640), (224, 224)), threads=(2, 1))
+    order: list[Setting] = [setting for setting, _ in data.groups()]
     told = [(one.engine.split()[0], one.threads, one.input_size) for one in order]
     assert told == [
         (engine, threads, size)
@@ -262,10 +258,10 @@ def test_settings_stand_as_they_were_measured_and_small_inputs_first(
     ]
 
 
-def test_a_summary_without_times_has_no_front(shown: Material) -> None:
+def test_a_summary_without_times_has_no_front(shown: ReportData) -> None:
     untimed = replace(
         shown.summary, models=tuple(replace(one, latency_ms=None) for one in shown.summary.models)
     )
-    parts = document(Material(shown.results, untimed, shown.paper))
+    parts = document(ReportData(shown.results, untimed, shown.paper))
     assert parts.front.rows == ()
     assert summarise(shown.results, shown.paper).models == shown.summary.models

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.analysis.summary import Warning
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.to_html import to_html
 from shufflenet_deploy.bench.report.verdicts import SYMBOLS
 
@@ -82,8 +82,8 @@ def test_every_outcome_is_told_by_word_and_symbol(html: str) -> None:
         assert f'<span aria-hidden="true">{symbol}</span> {outcome}</span>' in html
 
 
-def test_an_inconclusive_verdict_says_what_would_settle_it(html: str, material: Material) -> None:
-    (reason,) = {one.reason for one in material.summary.verdicts if one.outcome == "inconclusive"}
+def test_an_inconclusive_verdict_says_what_would_settle_it(html: str, data: ReportData) -> None:
+    (reason,) = {one.reason for one in data.summary.verdicts if one.outcome == "inconclusive"}
     assert f"Inconclusive: {reason}." in unescape(html)
 
 
@@ -102,21 +102,19 @@ def test_tables_have_captions_and_scopes(html: str) -> None:
     assert {one.get("scope") for one in page.all("th")} == {"row", "col"}
 
 
-def test_equal_input_gives_an_equal_page(make_material: Callable[..., Material]) -> None:
-    assert to_html(make_material(sizes=SMALL)) == to_html(make_material(sizes=SMALL))
+def test_equal_input_gives_an_equal_page(make_report_data: Callable[..., ReportData]) -> None:
+    assert to_html(make_report_data(sizes=SMALL)) == to_html(make_report_data(sizes=SMALL))
 
 
-def test_without_warnings_it_says_so(material: Material) -> None:
-    calm = Material(
-        material.results, replace(material.summary, warnings=()), material.paper, material.notes
-    )
+def test_without_warnings_it_says_so(data: ReportData) -> None:
+    calm = ReportData(data.results, replace(data.summary, warnings=()), data.paper, data.notes)
     assert "<p>None: nothing that the harness looks for" in to_html(calm)
 
 
 def test_an_emulated_processor_has_no_latency_anywhere(
-    make_material: Callable[..., Material],
+    make_report_data: Callable[..., ReportData],
 ) -> None:
-    html = to_html(make_material(latency=False))
+    html = to_html(make_report_data(latency=False))
     page = Page(html)
     assert "(ms)" not in html
     assert page.tags.count("figure") == 0
@@ -128,61 +126,67 @@ def test_an_emulated_processor_has_no_latency_anywhere(
     assert set(badges) == {"inconclusive"}
 
 
-def test_missing_sensors_are_said_to_be_missing(make_material: Callable[..., Material]) -> None:
-    html = to_html(make_material(sensors=False, sizes=SMALL))
+def test_missing_sensors_are_said_to_be_missing(
+    make_report_data: Callable[..., ReportData],
+) -> None:
+    html = to_html(make_report_data(sensors=False, sizes=SMALL))
     assert "The machine tells no temperature and no frequency." in html
 
 
-def test_a_measurement_that_was_cut_off_says_so(make_material: Callable[..., Material]) -> None:
-    whole = make_material(latency=False, sizes=SMALL)
-    cut_off = Material(replace(whole.results, ended="no"), whole.summary, whole.paper)
+def test_a_measurement_that_was_cut_off_says_so(
+    make_report_data: Callable[..., ReportData],
+) -> None:
+    whole = make_report_data(latency=False, sizes=SMALL)
+    cut_off = ReportData(replace(whole.results, ended="no"), whole.summary, whole.paper)
     assert "was cut off" in to_html(cut_off)
     assert "was cut off" not in to_html(whole)
 
 
-def test_results_without_any_model_make_a_page(make_material: Callable[..., Material]) -> None:
-    some = make_material(latency=False, sizes=SMALL)
+def test_results_without_any_model_make_a_page(make_report_data: Callable[..., ReportData]) -> None:
+    some = make_report_data(latency=False, sizes=SMALL)
     empty = replace(some.summary, models=(), pairs=(), verdicts=(), front=(), warnings=())
     nothing = replace(some.results, models=(), blocks=(), runs=())
-    html = to_html(Material(nothing, empty, some.paper))
+    html = to_html(ReportData(nothing, empty, some.paper))
     assert "No claim of the paper could be judged" in html
 
 
 def test_a_model_that_was_skipped_is_named_with_the_reason(
-    make_material: Callable[..., Material],
+    make_report_data: Callable[..., ReportData],
 ) -> None:
-    some = make_material(latency=False, sizes=SMALL)
+    some = make_report_data(latency=False, sizes=SMALL)
     first, *others = some.results.models
     models = (replace(first, skipped="it needs 9 MB where 3 MB are available"), *others)
-    html = to_html(Material(replace(some.results, models=models), some.summary, some.paper))
+    html = to_html(ReportData(replace(some.results, models=models), some.summary, some.paper))
     assert f"{first.name} was not measured: it needs 9 MB" in html
 
 
 @settings(max_examples=25)
 @given(name=st.text(min_size=1, max_size=40))
-def test_no_name_breaks_the_page(make_material: Callable[..., Material], name: str) -> None:
-    plain = make_material(latency=False, sizes=SMALL, foreign=("plain.onnx",))
+def test_no_name_breaks_the_page(make_report_data: Callable[..., ReportData], name: str) -> None:
+    plain = make_report_data(latency=False, sizes=SMALL, foreign=("plain.onnx",))
     odd = with_name(plain, name)
     assert Page(to_html(odd)).tags == Page(to_html(plain)).tags
 
 
-def test_markup_in_names_is_shown_and_not_obeyed(make_material: Callable[..., Material]) -> None:
+def test_markup_in_names_is_shown_and_not_obeyed(
+    make_report_data: Callable[..., ReportData],
+) -> None:
     name = '<script>alert("1")</script>&amp;\'.onnx'
-    html = to_html(with_name(make_material(sizes=SMALL, foreign=("plain.onnx",)), name))
+    html = to_html(with_name(make_report_data(sizes=SMALL, foreign=("plain.onnx",)), name))
     assert "<script" not in html
     assert "&lt;script&gt;" in html
 
 
-def with_name(material: Material, name: str) -> Material:
-    """`material` with `name` for the foreign file, the device and the warnings."""
+def with_name(data: ReportData, name: str) -> ReportData:
+    """`data` with `name` for the foreign file, the device and the warnings."""
     summary = replace(
-        material.summary,
+        data.summary,
         models=tuple(
             replace(one, label=name) if one.label == "plain.onnx" else one
-            for one in material.summary.models
+            for one in data.summary.models
         ),
         warnings=(Warning(code=name, evidence=name, remedy=name),),
     )
-    environment = replace(material.results.environment, board=name)
-    results = replace(material.results, environment=environment)
-    return Material(results, summary, material.paper, (name,))
+    environment = replace(data.results.environment, board=name)
+    results = replace(data.results, environment=environment)
+    return ReportData(results, summary, data.paper, (name,))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.to_markdown import escaped, to_markdown
 
 
@@ -24,8 +24,8 @@ def text_of(token: Token) -> str:
     )
 
 
-def test_the_verdicts_come_first_and_the_notes_last(material: Material) -> None:
-    tokens = parsed(to_markdown(material))
+def test_the_verdicts_come_first_and_the_notes_last(data: ReportData) -> None:
+    tokens = parsed(to_markdown(data))
     headings = [
         text_of(after)
         for token, after in pairwise(tokens)
@@ -36,8 +36,8 @@ def test_the_verdicts_come_first_and_the_notes_last(material: Material) -> None:
     assert headings[-1] == "Notes"
 
 
-def test_every_table_is_a_table_with_rows_of_equal_length(material: Material) -> None:
-    text = to_markdown(material)
+def test_every_table_is_a_table_with_rows_of_equal_length(data: ReportData) -> None:
+    text = to_markdown(data)
     tokens = parsed(text)
     assert [token.type for token in tokens].count("table_open") == text.count("\n| ---")
     for row in text.split("\n\n"):
@@ -47,9 +47,9 @@ def test_every_table_is_a_table_with_rows_of_equal_length(material: Material) ->
 
 
 def test_an_emulated_processor_has_no_latency_anywhere(
-    make_material: Callable[..., Material],
+    make_report_data: Callable[..., ReportData],
 ) -> None:
-    text = to_markdown(make_material(latency=False))
+    text = to_markdown(make_report_data(latency=False))
     assert "(ms)" not in text
     assert "emulated" in text.splitlines()[0]
     assert "✓" not in text

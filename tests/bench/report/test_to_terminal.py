@@ -11,7 +11,7 @@ from shufflenet_deploy.bench.analysis.summarise import summarise
 from shufflenet_deploy.bench.analysis.warnings import notes
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.presentation.terminal import stdout_console
-from shufflenet_deploy.bench.report.data import Material
+from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.to_terminal import show, show_budget
 from shufflenet_deploy.bench.results import Model, Results
 
@@ -29,8 +29,8 @@ NETWORKS = (
 
 def text_of(results: Results, width: int = 80) -> str:
     stream = io.StringIO()
-    material = Material(results, summarise(results, PAPER), PAPER, notes(results))
-    show(material, Console(file=stream, width=width))
+    data = ReportData(results, summarise(results, PAPER), PAPER, notes(results))
+    show(data, Console(file=stream, width=width))
     return stream.getvalue()
 
 
@@ -179,26 +179,26 @@ def test_warnings_and_notes_stand_below(make_results: MakeResults, make_model: M
     assert "measured on a Qualcomm Snapdragon 820, one thread" in text
 
 
-def budget_of(results: Results, budget_ms: float) -> str:
+def forecast_of(results: Results, budget_ms: float) -> str:
     stream = io.StringIO()
     show_budget(summarise(results, PAPER), budget_ms, Console(file=stream, width=200))
     return stream.getvalue()
 
 
 def test_a_budget_is_answered_for_each_engine(quick: Results) -> None:
-    text = budget_of(quick, 40)
+    text = forecast_of(quick, 40)
     assert text.splitlines() == [
         f"within 40 ms on {engine} 1.2.3 224x224 fp32 1 thread: shufflenet-v1-g3-x1.0, "
         "37.88 ms, top-1 error 32.6 % (the paper's table 2)"
         for engine in ("onnxruntime", "litert")
     ]
-    assert budget_of(quick, 0.5).count(": none") == 2
+    assert forecast_of(quick, 0.5).count(": none") == 2
 
 
 def test_without_published_errors_a_budget_says_where_they_are(
     make_model: MakeModel, make_results: MakeResults
 ) -> None:
-    assert "--suite variants" in budget_of(make_results(make_model("resnet")), 20)
+    assert "--suite variants" in forecast_of(make_results(make_model("resnet")), 20)
 
 
 def test_piped_it_is_wide_enough_for_whole_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hostile_agent import ANSWERS, FIRST, WORK
 
 from cases import Said, finish, require_plain, wrong_today
 from hostile_device import DeviceNeeds, HostileDevice
-from hostile_keeper import ANSWERS, FIRST, WORK
 
 pytestmark = pytest.mark.network
 

@@ -41,8 +41,8 @@ def test_a_worker_that_stands_still_is_given_up(bench: Bench, small_onnx: Path) 
         end = time.monotonic() + 60.0
         while time.monotonic() < end and not (bench.folder / "results.json").exists():
             time.sleep(0.1)
-        for keeper in children(host.pid):
-            worker = next(iter(children(keeper)), worker)
+        for agent in children(host.pid):
+            worker = next(iter(children(agent)), worker)
         reached(worker is not None, "there is no worker")
         assert worker is not None
         os.kill(worker, signal.SIGSTOP)

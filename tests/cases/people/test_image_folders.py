@@ -124,14 +124,14 @@ def write_levels(bench: Bench, classes: int, called: str = "") -> Path:
 
     logit_k = 2 m_k x - m_k^2 is greatest for the level m_k that is nearest to the mean x.
     """
-    levels = np.linspace(0, 255, classes).round()
-    for label, level in enumerate(levels):
+    effects = np.linspace(0, 255, classes).round()
+    for label, level in enumerate(effects):
         (bench.folder / f"data/{called}{label}").mkdir(parents=True)
         image = Image.fromarray(np.full((SIDE, SIDE, 3), level, np.uint8))
         image.save(bench.folder / f"data/{called}{label}/0.png")
     pixels = SIDE * SIDE * 3
-    weights = np.repeat(2 * levels[:, None] / 255 / pixels, pixels, axis=1)
-    write_linear(bench.folder / "levels.onnx", weights, -np.square(levels / 255), PREPROCESSING)
+    weights = np.repeat(2 * effects[:, None] / 255 / pixels, pixels, axis=1)
+    write_linear(bench.folder / "levels.onnx", weights, -np.square(effects / 255), PREPROCESSING)
     return bench.folder / "levels.onnx"
 
 

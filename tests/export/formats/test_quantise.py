@@ -22,7 +22,7 @@ from shufflenet_deploy.export.formats.tflite import quantise as quantize_tflite
 from shufflenet_deploy.export.graph.operators import ChannelScale, Convolution, GlobalMean, Sigmoid
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.request import Request
-from shufflenet_deploy.export.verify import LEAST_SQNR_DB, Reference, quantised_sqnr_db, sqnr_db
+from shufflenet_deploy.export.verify import MIN_SQNR_DB, Reference, quantised_sqnr_db, sqnr_db
 from shufflenet_deploy.models.networks import NETWORKS, build
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.weights import checkpoint
@@ -264,5 +264,5 @@ def test_a_quantisation_that_failed_is_refused() -> None:
         def run(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return np.zeros_like(logits[:1])
 
-    with pytest.raises(ExportError, match=f"at least {LEAST_SQNR_DB:.0f} is wanted"):
+    with pytest.raises(ExportError, match=f"at least {MIN_SQNR_DB:.0f} is wanted"):
         quantised_sqnr_db(Broken(), pixels, wanted)

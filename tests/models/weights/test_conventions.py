@@ -309,7 +309,7 @@ def test_a_shuffle_of_reversed_channels_is_the_reversed_shuffle(groups: int, eac
     assert channel_shuffle(x.flip(1), groups).equal(channel_shuffle(x, groups).flip(1))
 
 
-def _reach(channels: int, groups: int, shuffle_groups: int) -> Counter[tuple[int, int]]:
+def _options(channels: int, groups: int, shuffle_groups: int) -> Counter[tuple[int, int]]:
     """(group before, group behind) -> channels that a shuffle sends from one to the other."""
     each = channels // groups
     x = channel_shuffle(torch.arange(channels).view(1, -1, 1, 1), shuffle_groups).flatten()
@@ -319,5 +319,5 @@ def _reach(channels: int, groups: int, shuffle_groups: int) -> Counter[tuple[int
 def test_an_inverse_shuffle_is_not_always_a_permutation_of_weights() -> None:
     # Weights can be reordered within a group only, as the groups' own order is fixed by the
     # concatenations. That leaves these counts alone, and in stage 2 of 1x g=8 they differ.
-    assert _reach(60, 3, 3) == _reach(60, 3, 60 // 3)
-    assert _reach(96, 8, 8) != _reach(96, 8, 96 // 8)
+    assert _options(60, 3, 3) == _options(60, 3, 60 // 3)
+    assert _options(96, 8, 8) != _options(96, 8, 96 // 8)

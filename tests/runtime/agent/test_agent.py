@@ -1,4 +1,4 @@
-"""The keeper as a real process, told what to do as a host would, with workers that are scripts."""
+"""The agent as a real process, told what to do as a host would, with workers that are scripts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ import pytest
 from waiting import HANG_SECONDS, is_running, unread_bytes, wait_until
 
 DAY = 24 * 3600.0
-# The keeper on a clock that stands still until a test sets it: no machine is too slow for it.
+# The agent on a clock that stands still until a test sets it: no machine is too slow for it.
 _ON_A_CLOCK = """
 import sys
 from pathlib import Path
-from shufflenet_deploy.runtime.agent.agent import Keeper
+from shufflenet_deploy.runtime.agent.agent import Agent
 folder, system, clock = map(Path, sys.argv[1:])
-Keeper(folder, 0, 1, system, lambda: float(clock.read_text())).keep()
+Agent(folder, 0, 1, system, lambda: float(clock.read_text())).serve()
 """
 
 
 class Host:
-    """A keeper, and this end of its pipes; on the clock of the file `clock` where there is one."""
+    """An agent, and this end of its pipes; on the clock of the file `clock` where there is one."""
 
     def __init__(self, folder: Path, system: Path, clock: Path | None = None) -> None:
-        command: list[str | Path] = [sys.executable, "-m", "shufflenet_deploy.runtime.agent.agent"]
+        command: list[str | Path] = [sys.executable, "-m", "shufflenet_deploy.runtime.agent"]
         command += [folder, "--system", system]
         if clock:
             command = [sys.executable, "-c", _ON_A_CLOCK, folder, system, clock]
@@ -120,7 +120,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def host(folder: Path, system: Path) -> Iterator[Hosts]:
-    """Starts keepers; those that a test leaves running are ended."""
+    """Starts agents; those that a test leaves running are ended."""
     with ExitStack() as stack:
 
         def start(folder: Path = folder, clock: Path | None = None) -> Host:
@@ -146,22 +146,22 @@ def clock(tmp_path: Path) -> Clock:
 
 
 def test_what_a_worker_says_and_answers_is_passed_on(host: Hosts) -> None:
-    keeper = host()
+    agent = host()
     script = "import sys; print('hm', file=sys.stderr); print(sys.stdin.read()); sys.exit(3)"
-    assert keeper.begin(script) == {"type": "Ready", "version": 1, "notes": []}
+    assert agent.begin(script) == {"type": "Ready", "version": 1, "notes": []}
     for spec in ({"rounds": 1}, {"rounds": 2}):  # a new worker for each
-        keeper.say("Work", spec=spec)
-        assert keeper.hear() == {"type": "Said", "line": "hm"}
-        ended = keeper.hear()
+        agent.say("Work", spec=spec)
+        assert agent.hear() == {"type": "Said", "line": "hm"}
+        ended = agent.hear()
         assert (ended["type"], ended["code"], json.loads(ended["answer"])) == ("Ended", 3, spec)
-    assert keeper.leave() == 0
+    assert agent.leave() == 0
 
 
 def test_an_answer_larger_than_any_pipe_is_passed_on_whole(host: Hosts) -> None:
-    keeper = host()
-    keeper.begin("print('x' * 3_000_000)")
-    keeper.say("Work", spec={})
-    assert len(keeper.hear()["answer"]) == 3_000_001
+    agent = host()
+    agent.begin("print('x' * 3_000_000)")
+    agent.say("Work", spec={})
+    assert len(agent.hear()["answer"]) == 3_000_001
 
 
 def test_of_two_hosts_the_second_is_told_who_was_first(host: Hosts) -> None:
@@ -176,7 +176,7 @@ def test_of_two_hosts_the_second_is_told_who_was_first(host: Hosts) -> None:
     assert host().begin()["type"] == "Ready"
 
 
-def test_the_lock_is_free_when_a_keeper_is_killed(host: Hosts) -> None:
+def test_the_lock_is_free_when_an_agent_is_killed(host: Hosts) -> None:
     first = host()
     first.begin()
     first.process.kill()
@@ -193,90 +193,90 @@ time.sleep(3600)
 
 
 @pytest.mark.parametrize("end", ["link", signal.SIGTERM, "silence"])
-def test_whatever_ends_a_keeper_the_device_is_as_it_was(
+def test_whatever_ends_an_agent_the_device_is_as_it_was(
     host: Hosts, governor: Callable[[], str], folder: Path, clock: Clock, end: object
 ) -> None:
-    keeper = host(clock=clock.file if end == "silence" else None)
-    (note,) = keeper.begin(
+    agent = host(clock=clock.file if end == "silence" else None)
+    (note,) = agent.begin(
         _SLEEPING, prepare=True, silence_seconds=30 if end == "silence" else None
     )["notes"]
     assert note == "the governor is performance for this measurement, and then schedutil again"
     assert governor() == "performance"
-    keeper.say("Work", spec={})
-    worker, child = map(int, keeper.hear()["line"].split())
+    agent.say("Work", spec={})
+    worker, child = map(int, agent.hear()["line"].split())
     assert is_running(worker)
     assert is_running(child)
     if end == "link":
-        assert keeper.leave() == 0
+        assert agent.leave() == 0
     elif end == "silence":
         clock.go_on(30.1)
-        assert keeper.end() == 0
+        assert agent.end() == 0
     else:
-        keeper.process.send_signal(signal.SIGTERM)
-        keeper.process.send_signal(signal.SIGTERM)
-        assert keeper.end() == 1
+        agent.process.send_signal(signal.SIGTERM)
+        agent.process.send_signal(signal.SIGTERM)
+        assert agent.end() == 1
     assert governor() == "schedutil"
     wait_until(lambda: not is_running(worker) and not is_running(child))
     assert not (folder / "governor.json").exists()
 
 
 def test_a_host_that_speaks_is_not_silent(host: Hosts, clock: Clock) -> None:
-    keeper = host(clock=clock.file)
-    keeper.begin("print(1)", silence_seconds=30)
+    agent = host(clock=clock.file)
+    agent.begin("print(1)", silence_seconds=30)
     for _ in range(6):
         clock.go_on(29)
-        keeper.say("Alive")
-        keeper.await_heard()
+        agent.say("Alive")
+        agent.await_heard()
     clock.go_on(29)
-    keeper.say("Work", spec={})
-    assert keeper.hear()["code"] == 0
+    agent.say("Work", spec={})
+    assert agent.hear()["code"] == 0
 
 
 def test_silence_is_timed_by_the_devices_own_clock(
     host: Hosts, governor: Callable[[], str]
 ) -> None:
-    keeper = host()
-    keeper.say("Begin", host="a host", prepare=True, silence_seconds=0.5)
-    assert keeper.end() == 0
+    agent = host()
+    agent.say("Begin", host="a host", prepare=True, silence_seconds=0.5)
+    assert agent.end() == 0
     assert governor() == "schedutil"
 
 
 def test_a_host_that_reads_nothing_cannot_keep_it(host: Hosts) -> None:
-    keeper = host()
+    agent = host()
     script = "import sys\nwhile True: print('x' * 100_000, file=sys.stderr, flush=True)"
-    keeper.begin(script)
-    keeper.say("Work", spec={})
-    stdout = keeper.process.stdout
+    agent.begin(script)
+    agent.say("Work", spec={})
+    stdout = agent.process.stdout
     assert stdout
     wait_until(lambda: unread_bytes(stdout) > 60_000)  # the pipe is full
-    assert keeper.leave() == 0
+    assert agent.leave() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_signals_of_a_terminal_that_closes_are_not_for_it(host: Hosts, number: int) -> None:
-    keeper = host()
-    keeper.begin("print(1)")
-    keeper.process.send_signal(number)
-    keeper.say("Work", spec={})
-    assert keeper.hear()["code"] == 0
+    agent = host()
+    agent.begin("print(1)")
+    agent.process.send_signal(number)
+    agent.say("Work", spec={})
+    assert agent.hear()["code"] == 0
 
 
 def test_an_interrupt_asks_a_worker_and_a_second_ends_it(host: Hosts) -> None:
-    keeper = host()
-    keeper.begin(
+    agent = host()
+    agent.begin(
         "import signal, sys, time\n"
         "def say(*_): print('in a moment', file=sys.stderr, flush=True)\n"
         "signal.signal(signal.SIGINT, say)\n"
         "print('ready', file=sys.stderr, flush=True)\n"
         "while True: time.sleep(3600)"
     )
-    keeper.say("Interrupt")  # without a worker: nothing
-    keeper.say("Work", spec={})
-    assert keeper.hear()["line"] == "ready"
-    keeper.say("Interrupt")
-    assert keeper.hear()["line"] == "in a moment"
-    keeper.say("Interrupt")
-    assert keeper.hear()["code"] == -signal.SIGKILL
+    agent.say("Interrupt")  # without a worker: nothing
+    agent.say("Work", spec={})
+    assert agent.hear()["line"] == "ready"
+    agent.say("Interrupt")
+    assert agent.hear()["line"] == "in a moment"
+    agent.say("Interrupt")
+    assert agent.hear()["code"] == -signal.SIGKILL
 
 
 def test_a_governor_that_a_forerunner_left_is_put_back(
@@ -287,8 +287,8 @@ def test_a_governor_that_a_forerunner_left_is_put_back(
     killed.process.kill()
     killed.process.wait()
     assert governor() == "performance"
-    keeper = host()
-    keeper.begin()
+    agent = host()
+    agent.begin()
     assert governor() == "schedutil"
 
 
@@ -306,14 +306,14 @@ def test_a_folder_that_cannot_be_written_is_told_and_measured_all_the_same(
     host: Hosts, tmp_path: Path, governor: Callable[[], str]
 ) -> None:
     (tmp_path / "file").write_text("")
-    keeper = host(tmp_path / "file/folder")
-    ready = keeper.begin("print(1)", prepare=True)
+    agent = host(tmp_path / "file/folder")
+    ready = agent.begin("print(1)", prepare=True)
     nobody, prepared = ready["notes"]
     assert nobody.startswith("nothing keeps others off this device: cannot write to")
     assert "it stays schedutil: it could not be put back for sure, since" in prepared
     assert governor() == "schedutil"
-    keeper.say("Work", spec={})
-    assert keeper.hear()["code"] == 0
+    agent.say("Work", spec={})
+    assert agent.hear()["code"] == 0
 
 
 @pytest.mark.parametrize("clock", ["right", "past", "future"])
@@ -329,14 +329,14 @@ def test_only_what_was_not_used_for_long_is_removed_whatever_the_clock(
         os.utime(part, (now - days * DAY,) * 2)
     (folder / "venvs/old").mkdir(parents=True)
     os.utime(folder / "venvs/old", (now - 31 * DAY,) * 2)
-    keeper = host()
-    keeper.begin("print(1)", clock=now)
+    agent = host()
+    agent.begin("print(1)", clock=now)
     assert (folder / "parts/old").exists()  # another host may just be told that it is there
-    keeper.say("Work", spec={"artifacts": [str(folder / "parts/used/file"), "elsewhere"]})
-    keeper.hear()
+    agent.say("Work", spec={"artifacts": [str(folder / "parts/used/file"), "elsewhere"]})
+    agent.hear()
     (folder / "parts/placed meanwhile").mkdir()
     os.utime(folder / "parts/placed meanwhile", (now - 9000 * DAY,) * 2)
-    assert keeper.leave() == 0
+    assert agent.leave() == 0
     left = {part.name for part in (folder / "parts").iterdir()}
     assert left == {"new", "recent", "used", "placed meanwhile"}
     assert not list((folder / "venvs").iterdir())
@@ -348,7 +348,7 @@ def test_what_it_runs_from_itself_is_in_use(folder: Path, system: Path) -> None:
     part = folder / "parts/own"
     part.mkdir(parents=True)
     os.utime(part, (0, 0))
-    command = [sys.executable, "-m", "shufflenet_deploy.runtime.agent.agent", str(folder)]
+    command = [sys.executable, "-m", "shufflenet_deploy.runtime.agent", str(folder)]
     subprocess.run(
         [*command, "--system", str(system)],
         input=b'{"type":"Begin","host":"a host"}\n',

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.runtime.agent.lock import Lock, Taken, _described
+from shufflenet_deploy.runtime.agent.lock import DeviceTakenError, Lock, _described
 
 HOLD = """
 import sys, time
@@ -27,11 +27,11 @@ def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        with pytest.raises(Taken, match=r'^it\'s me; "\$HOME", for \d+ min$'):
+        with pytest.raises(DeviceTakenError, match=r'^it\'s me; "\$HOME", for \d+ min$'):
             Lock(file, "another")
         holder.kill()
     Lock(file, "another")
-    with pytest.raises(Taken, match=r"^another, for \d+ min$"):
+    with pytest.raises(DeviceTakenError, match=r"^another, for \d+ min$"):
         Lock(file, "a third")  # of one process, too
 
 
@@ -39,7 +39,7 @@ def test_a_shorter_name_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
     file = tmp_path / "lock"
     file.write_text('{"holder":"' + "x" * 500 + '","since":1}')
     Lock(file, "me")
-    with pytest.raises(Taken, match=r"^me, for \d+ min$"):
+    with pytest.raises(DeviceTakenError, match=r"^me, for \d+ min$"):
         Lock(file, "another")
 
 
@@ -57,8 +57,8 @@ def test_where_it_cannot_be_written_there_is_none(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_does_not_take_the_lock_away() -> None:
-    with pytest.raises(Taken, match=r"^somebody else$"):
-        raise Taken(_described(b""))
+    with pytest.raises(DeviceTakenError, match=r"^somebody else$"):
+        raise DeviceTakenError(_described(b""))
 
 
 _VALUES = st.none() | st.text() | st.floats()

@@ -1,4 +1,4 @@
-"""Messages between host and keeper: a line each, whatever they hold."""
+"""Messages between host and agent: a line each, whatever they hold."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shufflenet_deploy.runtime.agent.protocol import (
     Begin,
     Busy,
     Ended,
-    FromKeeper,
+    FromAgent,
     Interrupt,
     Ready,
     Said,
-    ToKeeper,
+    ToAgent,
     Work,
 )
 
@@ -43,26 +43,26 @@ _FROM = st.one_of(
 
 
 @given(_TO)
-def test_what_a_host_says_arrives_in_a_line(message: ToKeeper) -> None:
+def test_what_a_host_says_arrives_in_a_line(message: ToAgent) -> None:
     line = msgspec.json.encode(message)
     assert b"\n" not in line
     assert line.startswith(b'{"type":"')
-    read = msgspec.json.decode(line, type=ToKeeper)
+    read = msgspec.json.decode(line, type=ToAgent)
     assert msgspec.json.encode(read) == line
     assert type(read) is type(message)
 
 
 @given(_FROM)
-def test_what_a_keeper_says_arrives_in_a_line(message: FromKeeper) -> None:
+def test_what_an_agent_says_arrives_in_a_line(message: FromAgent) -> None:
     line = msgspec.json.encode(message)
     assert b"\n" not in line
     assert line.startswith(b'{"type":"')  # by this it is found behind what a shell has printed
-    assert msgspec.json.decode(line, type=FromKeeper) == message
+    assert msgspec.json.decode(line, type=FromAgent) == message
 
 
 def test_no_message_holds_what_the_other_does_not_know() -> None:
     with pytest.raises(msgspec.ValidationError, match="unknown field `more`"):
-        msgspec.json.decode(b'{"type":"Alive","more":1}', type=ToKeeper)
+        msgspec.json.decode(b'{"type":"Alive","more":1}', type=ToAgent)
 
 
 def test_a_host_speaks_often_enough() -> None:

@@ -182,10 +182,10 @@ def test_time_between_rounds_counts() -> None:
 @given(
     seconds=st.lists(st.floats(0.001, 10), min_size=1, max_size=20),
     limit=st.floats(0, 60),
-    least=st.integers(0, 5),
+    minimum=st.integers(0, 5),
 )
 def test_a_limit_holds_where_no_round_is_longer_than_those_before(
-    seconds: list[float], limit: float, least: int
+    seconds: list[float], limit: float, minimum: int
 ) -> None:
     machine = FakeMachine()
     falling = sorted(seconds, reverse=True)
@@ -196,11 +196,11 @@ def test_a_limit_holds_where_no_round_is_longer_than_those_before(
         untimed=0,
         timed=1,
         seconds=limit,
-        least_rounds=least,
+        min_rounds=minimum,
     )
     took = (machine.now - 1000) / _SECOND
-    assert len(measured) >= max(least, 1)
-    assert len(measured) <= max(least, 1) or took <= limit + 1e-6
+    assert len(measured) >= max(minimum, 1)
+    assert len(measured) <= max(minimum, 1) or took <= limit + 1e-6
     assert len(measured) == 20 or took + falling[0] > limit - 1e-6
 
 

@@ -29,12 +29,12 @@ from shufflenet_deploy.runtime.worker.spec import (
     Spec,
     WarmUp,
 )
-from shufflenet_deploy.runtime.worker.warm_up import LEAST_RUNS
+from shufflenet_deploy.runtime.worker.warm_up import MIN_RUNS
 from waiting import HANG_SECONDS
 
 Work = Callable[..., subprocess.CompletedProcess[str]]
 
-_BRIEF = WarmUp(least=1, most=2)
+_BRIEF = WarmUp(minimum=1, maximum=2)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -301,7 +301,7 @@ def test_a_real_worker_answers_with_what_it_measured(
         assert len(samples) == 12
         assert min(samples) > 0
         assert all(burst.cold_ns and burst.cold_ns > 0 for burst in model.bursts)
-        assert LEAST_RUNS <= len(model.warm_up_ns) <= spec.warm_up.most  # 12, or a second is over
+        assert MIN_RUNS <= len(model.warm_up_ns) <= spec.warm_up.maximum  # 12, or a second is over
         assert model.load_ns > 0
         assert model.first_run_ns > 0
         assert model.peak_memory_bytes is None or 10**7 < model.peak_memory_bytes < 10**9

@@ -33,13 +33,13 @@ def test_times_that_stay_are_stable_after_the_least_runs() -> None:
 
 
 def test_every_time_is_kept_in_its_order() -> None:
-    warmed_up = _warm_up(lambda n: 2.0 + (n == 0), least=10)
+    warmed_up = _warm_up(lambda n: 2.0 + (n == 0), minimum=10)
     assert warmed_up.times_ns == (3 * _MS, *(2 * _MS,) * 9)
 
 
-@pytest.mark.parametrize(("least", "runs"), [(0, 10), (3, 10), (10, 10), (11, 11), (25, 25)])
-def test_there_are_the_least_runs_and_as_many_as_are_compared(least: int, runs: int) -> None:
-    assert len(_warm_up(lambda n: 1.0, least=least).times_ns) == runs
+@pytest.mark.parametrize(("minimum", "runs"), [(0, 10), (3, 10), (10, 10), (11, 11), (25, 25)])
+def test_there_are_the_least_runs_and_as_many_as_are_compared(minimum: int, runs: int) -> None:
+    assert len(_warm_up(lambda n: 1.0, minimum=minimum).times_ns) == runs
 
 
 @given(
@@ -64,7 +64,7 @@ def test_a_long_fall_is_followed_to_its_end() -> None:
 
 
 def test_times_that_never_stop_falling_end_at_the_most_runs_and_are_not_stable() -> None:
-    warmed_up = _warm_up(lambda n: 0.99**n, most=40)
+    warmed_up = _warm_up(lambda n: 0.99**n, maximum=40)
     assert len(warmed_up.times_ns) == 40
     assert not warmed_up.stable
 
@@ -102,28 +102,30 @@ def test_a_slow_model_ends_when_the_time_is_over_but_after_two_runs(
     assert warmed_up.stable == (runs == 12)
 
 
-@pytest.mark.parametrize("most", [0, 1, 5, 9])
-def test_fewer_runs_than_are_compared_are_never_stable(most: int) -> None:
-    assert _warm_up(lambda n: 1.0, most=most) == WarmedUp((_MS,) * most, stable=False)
+@pytest.mark.parametrize("maximum", [0, 1, 5, 9])
+def test_fewer_runs_than_are_compared_are_never_stable(maximum: int) -> None:
+    assert _warm_up(lambda n: 1.0, maximum=maximum) == WarmedUp((_MS,) * maximum, stable=False)
 
 
 @given(
     times=st.lists(st.floats(0.01, 500), min_size=1, max_size=80),
-    least=st.integers(0, 40),
-    most=st.integers(0, 80),
+    minimum=st.integers(0, 40),
+    maximum=st.integers(0, 80),
     seconds=st.floats(0, 10),
 )
 def test_whatever_the_times_the_limits_hold(
-    times: list[float], least: int, most: int, seconds: float
+    times: list[float], minimum: int, maximum: int, seconds: float
 ) -> None:
-    warmed_up = _warm_up(lambda n: times[n % len(times)], least=least, most=most, seconds=seconds)
+    warmed_up = _warm_up(
+        lambda n: times[n % len(times)], minimum=minimum, maximum=maximum, seconds=seconds
+    )
     taken = warmed_up.times_ns
-    assert len(taken) <= most
-    assert len(taken) >= min(most, 2)
+    assert len(taken) <= maximum
+    assert len(taken) >= min(maximum, 2)
     assert len(taken) <= 2 or sum(taken[:-1]) < seconds * 1e9
     if warmed_up.stable:
-        assert len(taken) >= max(least, 2 * WINDOW)
+        assert len(taken) >= max(minimum, 2 * WINDOW)
         before, last = taken[-2 * WINDOW : -WINDOW], taken[-WINDOW:]
         assert median(last) >= FALLING * median(before)
-    elif len(taken) < most:
+    elif len(taken) < maximum:
         assert sum(taken) >= seconds * 1e9

@@ -1,4 +1,4 @@
-"""What a hostile device runs instead of the keeper: ``hostile_keeper.py MODE ANSWER MARKS``.
+"""What a hostile device runs instead of the agent: ``hostile_agent.py MODE ANSWER MARKS``.
 
 ANSWER is an honest worker's, which the modes in `ANSWERS` make dishonest; those in `FIRST` do not
 get as far as being asked. In the folder MARKS a file ``started`` and one ``asked`` say how far it
