@@ -10,9 +10,7 @@ from typing import NoReturn
 import typer
 from typer.core import TyperGroup
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.commands import boards, comparison, counts, measurement, show
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.command_line import run
 
 _OTHERS = (
@@ -49,7 +47,7 @@ app.command("devices")(boards.devices)
 
 def main() -> NoReturn:
     """Exit codes: 0 done, 1 failed or interrupted, 2 wrong usage."""
-    run(app, BenchError, InferenceError)
+    run(app)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.runtime.errors import BenchError
 
 _T = TypeVar("_T")
 

@@ -12,10 +12,10 @@ from typing import Literal
 
 import msgspec
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import RESULTS, load
 from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State

@@ -26,7 +26,6 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.analysis.estimates import ratios
 from shufflenet_deploy.bench.analysis.summary import Estimate
 from shufflenet_deploy.bench.analysis.wording import interval_of, value_of
@@ -34,6 +33,7 @@ from shufflenet_deploy.bench.compare.comparison import parse_percent
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import Results, read
 from shufflenet_deploy.export.cost import TARGETS
+from shufflenet_deploy.runtime.errors import BenchError
 
 SCALES = (0.5, 1.0)
 PRECISIONS = ("fp32", "int8")

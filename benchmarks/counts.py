@@ -15,7 +15,6 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.compare.counts_table import alexnet_ratio
 from shufflenet_deploy.bench.measure.artifacts import Subject, provide
 from shufflenet_deploy.bench.measure.counts import (
@@ -31,8 +30,8 @@ from shufflenet_deploy.bench.measure.counts import (
 from shufflenet_deploy.bench.measure.session import Choice
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.networks import Network
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 
 SUITE = "quick"
 CPUS = ("cortex-a72", "cortex-a76")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.request import (
     FORMATS,
     IMAGENET,
@@ -21,10 +20,10 @@ from shufflenet_deploy.export.request import (
     Request,
     parse_size,
 )
-from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, ModelsError
-from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.errors import ExportError
 
 if TYPE_CHECKING:
     from shufflenet_deploy.export.cost import Cost
@@ -181,7 +180,7 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """Entry point of shufflenet-export."""
-    run(app, ExportError, ModelsError, InferenceError)
+    run(app)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from shufflenet_deploy.export import ExportError, pipeline
+from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 ROUNDS = 30

@@ -21,7 +21,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.calibration import CalibrationSet, from_folder, from_noise
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import FORMATS, Emitted
@@ -52,6 +51,7 @@ from shufflenet_deploy.runtime.artifact import (
     write_manifest,
 )
 from shufflenet_deploy.runtime.engines import open_session
+from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.preprocess import as_input
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.models import networks
 from shufflenet_deploy.models.networks import (
     NETWORKS,
     SHUFFLENET,
-    ModelsError,
     Size,
     Variant,
     variant,
 )
 from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.errors import ExportError, ModelsError
 
 FORMATS = ("onnx", "tflite")
 PRECISIONS = ("fp32", "fp16", "int8")

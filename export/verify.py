@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.runtime.artifact import Preprocessing, SelfCheck, Verification
 from shufflenet_deploy.runtime.engines import Session
+from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.preprocess import Pixels, normalise
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels, to_layout
 

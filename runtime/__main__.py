@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import msgspec
 
-from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.machine.processor import change_core, limit_pools, pin
 from shufflenet_deploy.runtime.machine.state import StateReader

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import sha256, staged
 
 MANIFEST_VERSION = 1

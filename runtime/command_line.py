@@ -9,23 +9,22 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from shufflenet_deploy.runtime.errors import ShufflenetDeployError
+
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 _TYPERS_INTERRUPTED = 130
 """What Typer returns for a KeyboardInterrupt, which it does not let through."""
 
 
-def run(app: typer.Typer, *expected: type[Exception]) -> NoReturn:
-    """Run `app` on the process's arguments and exit: 0 done, 1 failed, 2 wrong usage.
-
-    `expected` are the project's own exceptions; one whose `usage` is true is wrong usage.
-    """
+def run(app: typer.Typer) -> NoReturn:
+    """Run `app` on the process's arguments and exit: 0 done, 1 failed, 2 wrong usage."""
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()  # here, where what goes wrong can still be told
     except TyperException as error:  # an option that does not parse, an unknown command
         _exit(WRONG_USAGE, getattr(error, "format_message", error.__str__)())
-    except expected as error:
-        _exit(WRONG_USAGE if getattr(error, "usage", False) else FAILED, str(error))
+    except ShufflenetDeployError as error:
+        _exit(WRONG_USAGE if error.usage else FAILED, str(error))
     except (KeyboardInterrupt, typer.Abort):
         _exit(FAILED, "interrupted")
     except OSError as error:  # a full disk, a file that may not be read

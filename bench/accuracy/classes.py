@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.images.classify import class_count, require_trained
 
 _ADVICE = "evaluate it on the classes that it was trained on"

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.runtime import MAX_THREADS, InferenceError
+from shufflenet_deploy.runtime import MAX_THREADS
 from shufflenet_deploy.runtime.command_line import run
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def evaluate_artifacts(
 
 def main() -> NoReturn:
     """Exit codes: 0 done, 1 failed or interrupted, 2 wrong usage."""
-    run(app, BenchError, InferenceError)
+    run(app)
 
 
 def _tell_unusable(unusable: tuple[Unusable, ...], stderr: Console) -> None:

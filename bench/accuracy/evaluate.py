@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.accuracy.classes import Candidate
 from shufflenet_deploy.bench.accuracy.evaluation import (
     Accuracy,
@@ -30,9 +29,9 @@ from shufflenet_deploy.bench.accuracy.statistics import (
     signal_to_noise_db,
     wilson_interval,
 )
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.engines import Opener, Session, open_session
+from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 from shufflenet_deploy.runtime.images.classify import infer
 from shufflenet_deploy.runtime.images.datasets import Dataset
 from shufflenet_deploy.runtime.preprocess import Pixels, fit, network_input

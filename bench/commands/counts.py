@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.commands.options import Folder, Formats, Precisions, caches
+from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.commands.options import (
     Folder,
     Formats,
@@ -18,6 +17,7 @@ from shufflenet_deploy.bench.commands.options import (
     way,
 )
 from shufflenet_deploy.runtime import MAX_THREADS
+from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,8 +7,8 @@ from typing import Annotated, get_args
 
 import typer
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision import Way
+from shufflenet_deploy.runtime.errors import BenchError
 
 Formats = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 def show(

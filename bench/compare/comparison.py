@@ -21,7 +21,6 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.analysis.statistics import Interval
 from shufflenet_deploy.bench.analysis.wording import count
 from shufflenet_deploy.bench.compare.differences import Difference, differences
@@ -35,6 +34,7 @@ from shufflenet_deploy.bench.compare.effects import (
 )
 from shufflenet_deploy.bench.compare.matching import Key, Side
 from shufflenet_deploy.bench.results import Results
+from shufflenet_deploy.runtime.errors import BenchError
 
 DRIFT = 0.03
 """Change of the canary from which on the machine itself counts as faster or slower."""

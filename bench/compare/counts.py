@@ -10,8 +10,8 @@ from math import exp, fsum, log
 
 import msgspec
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.measure.counts import Counts, Entry
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 class CountChange(msgspec.Struct, frozen=True, kw_only=True):

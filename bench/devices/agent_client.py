@@ -14,7 +14,6 @@ from typing import IO
 
 import msgspec
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.agent.protocol import (
     ALIVE_SECONDS,
@@ -29,6 +28,7 @@ from shufflenet_deploy.runtime.agent.protocol import (
     ToAgent,
     Work,
 )
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress, Spec
 
 _LEAVE_SECONDS = 15.0

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.folders import config_folder
 from shufflenet_deploy.bench.results import Target
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment
 
 CLOCK_TOLERANCE = 0.05

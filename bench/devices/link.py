@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import IO, Any, Protocol
 
-from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.runtime.errors import BenchError
 
 SECONDS = 60.0
 """For a short script on a device, emulated ones included."""

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.devices.boards import Board
 from shufflenet_deploy.bench.devices.link import ask, last_line
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
+from shufflenet_deploy.runtime.errors import BenchError
 
 _OPTIONS = (
     # Nobody is asked for a password: this may run where nobody is.

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.link import Link, ask, script
 from shufflenet_deploy.bench.devices.survey import Seen
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.runtime.artifact import manifest_path
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import sha256
 
 _NO_SPACE = "no space left on device"

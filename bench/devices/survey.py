@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.link import Link, ask, script
 from shufflenet_deploy.bench.provision import Survey
+from shufflenet_deploy.runtime.errors import BenchError
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.emulation.machine import READINGS, Machine
 from shufflenet_deploy.bench.emulation.readings import between, parse
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.counting import Counting, Request
 
 _PROGRAM = "shufflenet_deploy.runtime.worker.counting"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Cache, Caches
+from shufflenet_deploy.runtime.errors import BenchError
 
 DEFAULT = "cortex-a72"
 _ARM = 0x41

@@ -12,8 +12,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision.cache import host_cache
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
 
 PROGRAM = "qemu-aarch64"

@@ -7,8 +7,8 @@ from dataclasses import astuple, dataclass
 from itertools import pairwise
 from statistics import median_low
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import CacheCounts, Caches, Counted
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 @dataclass(frozen=True)

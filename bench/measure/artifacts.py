@@ -16,10 +16,9 @@ from typing import TypeVar
 
 import msgspec
 
-from shufflenet_deploy.bench import BenchError
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options, manifest_path
 from shufflenet_deploy.runtime.engines import RUNTIMES
+from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 from shufflenet_deploy.runtime.files import sha256
 
 EXPORTER = (sys.executable, "-m", "shufflenet_deploy.export")

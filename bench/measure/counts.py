@@ -15,7 +15,6 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import COUNTS, load
 from shufflenet_deploy.bench.emulation.count import count
@@ -24,6 +23,7 @@ from shufflenet_deploy.bench.emulation.processors import Processor, find_process
 from shufflenet_deploy.bench.emulation.qemu import find_qemu
 from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
 
 COUNTS_VERSION: Literal[1] = 1

@@ -15,8 +15,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.results import Native, Results
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import sha256
 
 PROCESSES = 5

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices import Device
 from shufflenet_deploy.bench.documents import PROFILE, load
 from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.bench.measure.protocol import Report, Step
 from shufflenet_deploy.bench.measure.records import no_room
 from shufflenet_deploy.bench.results import Parameters
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.profiling.profile import Profile
 from shufflenet_deploy.runtime.worker.spec import Spec
 

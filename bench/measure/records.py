@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.results import (
     Block,
     Checked,
@@ -15,6 +14,7 @@ from shufflenet_deploy.bench.results import (
     Timed,
     TimedModel,
 )
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.spec import Answer, ModelAnswer
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from msgspec.structs import replace
 from rich.console import Console
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices import Device
 from shufflenet_deploy.bench.documents import load_to_resume
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_subjects, provide
@@ -20,6 +19,7 @@ from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.paper.suites import find_suite
 from shufflenet_deploy.bench.results import Parameters, Results, Target, read, write
 from shufflenet_deploy.runtime.engines import RUNTIMES
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment
 
 _PRECISIONS = ("fp32", "fp16", "int8")

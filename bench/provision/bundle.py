@@ -14,12 +14,12 @@ from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.cache import host_cache
 from shufflenet_deploy.bench.provision.debian import fetch, unpack
 from shufflenet_deploy.bench.provision.parts import made, project_part, unpacked, wheels_part
 from shufflenet_deploy.bench.provision.wheels import Platform, download
+from shufflenet_deploy.runtime.errors import BenchError
 
 __all__ = ["bundle_parts", "engines", "launch_command", "unpacked"]
 

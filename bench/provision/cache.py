@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.folders import cache_folder
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 def host_cache() -> Path:

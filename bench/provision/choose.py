@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision import Installation, Survey, Way
 from shufflenet_deploy.bench.provision.bundle import MACHINE, bundle_parts, package_parts
 from shufflenet_deploy.bench.provision.wheels import Platform
+from shufflenet_deploy.runtime.errors import BenchError
 
 _VENV_MACHINES = (MACHINE, "x86_64")
 _BUNDLE_MACHINES = (MACHINE, "arm64", "armv8l")

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision.cache import locked
+from shufflenet_deploy.runtime.errors import BenchError
 
 _FRESH_SECONDS = 24 * 3600
 """For so long the list of packages is not asked for again."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision.cache import locked
+from shufflenet_deploy.runtime.errors import BenchError
 
 PROJECT = "shufflenet-deploy"
 OLDEST_GLIBC = 17

@@ -11,7 +11,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.runtime.command_line import run
 
 app = typer.Typer(add_completion=False)
@@ -71,7 +70,7 @@ def report(
 
 def main() -> NoReturn:
     """Exit codes: 0 done, 1 failed, 2 wrong usage."""
-    run(app, BenchError)
+    run(app)
 
 
 if __name__ == "__main__":

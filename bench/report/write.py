@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.analysis.summary import Summary
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.results import Results, check_writable
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
 
 _NEEDED = ("matplotlib", "jinja2")

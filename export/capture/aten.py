@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import fx
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
@@ -35,6 +34,7 @@ from shufflenet_deploy.export.graph.operators import (
     Shuffle,
     Sigmoid,
 )
+from shufflenet_deploy.runtime.errors import ExportError
 
 BATCH = 2
 """Of the traced images: two, so that no dimension of one is mistaken for the batch."""

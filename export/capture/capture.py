@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.capture.aten import (
     ALIASES,
     BATCH,
@@ -23,6 +22,7 @@ from shufflenet_deploy.export.capture.aten import (
 )
 from shufflenet_deploy.export.capture.folding import fold
 from shufflenet_deploy.export.graph.operators import Graph, Node, Pair
+from shufflenet_deploy.runtime.errors import ExportError
 
 
 def capture(network: nn.Module, input_size: Pair) -> Graph:

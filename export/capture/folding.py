@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
@@ -23,6 +22,7 @@ from shufflenet_deploy.export.graph.operators import (
     Relu,
     shapes,
 )
+from shufflenet_deploy.runtime.errors import ExportError
 
 
 def fold(graph: Graph) -> Graph:

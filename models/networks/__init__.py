@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from shufflenet_deploy.runtime.errors import ModelsError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -21,10 +23,6 @@ Size = tuple[int, int]
 SHUFFLENET = "shufflenet-v1"
 SHUFFLENET_SE = "shufflenet-v1-se"
 """With squeeze and excitation (the paper's table 5)."""
-
-
-class ModelsError(Exception):
-    """A network that does not exist, or cannot be built as asked. The message names the value."""
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.models.networks import SHUFFLENET, ModelsError
+from shufflenet_deploy.models.networks import SHUFFLENET
 from shufflenet_deploy.models.training.recipe import (
     Request,
     TrainingError,
     parse_size,
     trained_networks,
 )
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.command_line import WRONG_USAGE, run
+from shufflenet_deploy.runtime.errors import InferenceError, ModelsError
 
 if TYPE_CHECKING:
     from shufflenet_deploy.models.training.run import Trained
@@ -200,7 +200,7 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """Entry point of shufflenet-train."""
-    run(app, ModelsError, InferenceError)
+    run(app)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shufflenet_deploy.models.networks import ModelsError
 from shufflenet_deploy.models.training.events import Epoch
 from shufflenet_deploy.models.training.loop import Training
 from shufflenet_deploy.models.training.recipe import Recipe, TrainingError, preprocessing
 from shufflenet_deploy.models.weights.file import read, save
+from shufflenet_deploy.runtime.errors import ModelsError
 from shufflenet_deploy.runtime.files import staged
 
 _LAST = ".last"

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from shufflenet_deploy.models import networks
-from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, ModelsError, Size, variant
+from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, Size, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.errors import ModelsError
 from shufflenet_deploy.runtime.images.datasets import DIGITS
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -26,11 +27,7 @@ PAPER_EPOCHS = 240
 
 
 class TrainingError(ModelsError):
-    """Training that cannot begin or go on. `usage` marks a mistake in what was asked for."""
-
-    def __init__(self, message: str, *, usage: bool = False) -> None:
-        super().__init__(message)
-        self.usage = usage
+    """Training that cannot begin or go on."""
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shufflenet_deploy.models.networks import (
-    NETWORKS,
-    SHUFFLENET,
-    SHUFFLENET_SE,
-    ModelsError,
-    Size,
-)
+from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, SHUFFLENET_SE, Size
 from shufflenet_deploy.models.networks.shufflenet import STAGE_UNITS, ShuffleNetV1, stage_widths
 from shufflenet_deploy.models.weights.conventions import (
     CONVENTIONS,
@@ -40,6 +34,7 @@ from shufflenet_deploy.models.weights.file import (
     require_label_for_each_class,
     save,
 )
+from shufflenet_deploy.runtime.errors import ModelsError
 
 __all__ = ["Checkpoint", "Preprocessing", "load", "require", "save"]
 

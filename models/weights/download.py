@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shufflenet_deploy.models.networks import ModelsError
+from shufflenet_deploy.runtime.errors import ModelsError
 
 if TYPE_CHECKING:
     import requests

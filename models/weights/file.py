@@ -29,9 +29,10 @@ from typing import Any, Protocol
 import msgspec
 import torch
 
-from shufflenet_deploy.models.networks import ModelsError, Size
+from shufflenet_deploy.models.networks import Size
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.weights.conventions import Preprocessing
+from shufflenet_deploy.runtime.errors import ModelsError
 
 FORMAT = "shufflenet-deploy"
 VERSION = 1

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
+from shufflenet_deploy.runtime.errors import ShufflenetDeployError
+
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the device sleeps, and stays right where its calendar is wrong."""
 
 
-class DeviceTakenError(Exception):
+class DeviceTakenError(ShufflenetDeployError):
     """Somebody else has the lock; its text says who and for how long."""
 
 

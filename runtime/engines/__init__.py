@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines.inputs import Input
+from shufflenet_deploy.runtime.errors import InferenceError
 
 
 class Session(Protocol):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines.inputs import Input
+from shufflenet_deploy.runtime.errors import InferenceError
 
 # tflite-runtime is what LiteRT was called before. Its last release (2.14.0) does not delegate
 # int8 networks to XNNPACK, which makes them some fifty times slower, so it comes second.

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.errors import InferenceError
 
 DISTRIBUTION = "ai-edge-litert"
 TRIED = ("2.3.",)

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines.litert_c import CompiledModel, Event
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.profiling.kinds import Kind, Operator, convolution_kind
 from shufflenet_deploy.runtime.profiling.trace import Trace
 

@@ -8,8 +8,8 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines.inputs import Input
+from shufflenet_deploy.runtime.errors import InferenceError
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 """Types that ONNX calls otherwise than numpy."""

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines.onnxruntime import OnnxRuntimeSession
 from shufflenet_deploy.runtime.engines.onnxruntime_convolutions import Convolution, convolutions
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.profiling.kinds import Kind, Operator, convolution_kind
 from shufflenet_deploy.runtime.profiling.trace import Trace
 

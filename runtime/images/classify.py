@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import Session, open_session
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.preprocess import Pixels, fit, network_input, read_image
 
 TOP = 5

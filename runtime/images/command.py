@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from shufflenet_deploy.runtime import MAX_THREADS, InferenceError
+from shufflenet_deploy.runtime import MAX_THREADS
 from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.errors import InferenceError
 
 if TYPE_CHECKING:
     from shufflenet_deploy.runtime.images.classify import Classifier, Guess
@@ -61,7 +62,7 @@ def classify(
 
 def main() -> NoReturn:
     """Exit codes: 0 done, 1 failed (also for one image of many), 2 wrong usage."""
-    run(app, InferenceError)
+    run(app)
 
 
 _Guesses = dict[Path, "list[Guess]"]

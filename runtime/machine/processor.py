@@ -6,7 +6,7 @@ import os
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
-from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.errors import InferenceError
 
 POOLS = (
     "OMP_NUM_THREADS",

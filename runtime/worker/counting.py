@@ -18,7 +18,7 @@ from typing import Annotated, NoReturn
 
 import msgspec
 
-from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.processor import limit_pools
 
 MARKER = -1600085855

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact, Manifest, manifest_path
 from shufflenet_deploy.runtime.engines import Session, opener_for
 from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_input
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.machine.memory import needed_bytes, peak_memory_bytes
 from shufflenet_deploy.runtime.preprocess import network_input

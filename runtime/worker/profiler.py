@@ -30,8 +30,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines import Session, open_session
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.profiling.profile import Profile, attribute
 from shufflenet_deploy.runtime.profiling.trace import Trace
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.results import (
     Checked,
     CheckedModel,
@@ -19,6 +18,7 @@ from shufflenet_deploy.bench.results import (
     read,
     write,
 )
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 @pytest.fixture

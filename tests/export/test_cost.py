@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet_deploy.export import ExportError, cost, pipeline
+from shufflenet_deploy.export import cost, pipeline
 from shufflenet_deploy.export.cost import Cost
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.tables import costs_table
+from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.images.datasets import open_dataset
 
 DIGITS = Path(__file__).parent.parent / "data" / "digits-shufflenet-v1-g3-x0.25.pth"

@@ -13,13 +13,14 @@ import onnxruntime
 import pytest
 import torch
 
-from shufflenet_deploy.export import ExportError, pipeline, request
+from shufflenet_deploy.export import pipeline, request
 from shufflenet_deploy.export.formats import FORMATS, Emitted, Inputs
 from shufflenet_deploy.export.graph.operators import FullyConnected, Graph
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.source import random_network
-from shufflenet_deploy.models.networks import NETWORKS, ModelsError, Variant, variant
+from shufflenet_deploy.models.networks import NETWORKS, Variant, variant
 from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options
+from shufflenet_deploy.runtime.errors import ExportError, ModelsError
 from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
 
 

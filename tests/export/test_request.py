@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.request import Request, parse_size
+from shufflenet_deploy.runtime.errors import ExportError
 
 
 def _request(**changes: Any) -> Request:

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import FORMATS
 from shufflenet_deploy.export.graph.operators import Convolution, Gather, Graph, Node, Shuffle
@@ -23,6 +22,7 @@ from shufflenet_deploy.export.verify import Reference, reference, self_check, ve
 from shufflenet_deploy.models.networks import build, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing, Verification
 from shufflenet_deploy.runtime.engines import open_session
+from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.preprocess import as_input
 from shufflenet_deploy.runtime.seeded import seeded_pixels
 

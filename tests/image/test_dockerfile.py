@@ -13,7 +13,7 @@ import pytest
 from image import USER, build, hand_over
 from image_base import store
 from image_buildah import Buildah, Done, missing
-from shufflenet_deploy.bench import BenchError
+from shufflenet_deploy.runtime.errors import BenchError
 
 pytestmark = pytest.mark.slow
 

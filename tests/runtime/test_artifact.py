@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import (
     MANIFEST_VERSION,
     Artifact,
@@ -19,6 +18,7 @@ from shufflenet_deploy.runtime.artifact import (
     read_manifest,
     write_manifest,
 )
+from shufflenet_deploy.runtime.errors import InferenceError
 
 _SHUFFLENET = Options(
     network="shufflenet-v1", groups=3, scale=1.0, input_size=(224, 224), format="tflite"

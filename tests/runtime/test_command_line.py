@@ -12,12 +12,11 @@ import pytest
 import typer
 
 from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.errors import ShufflenetDeployError
 
 
-class _ProjectError(Exception):
-    def __init__(self, message: str, *, usage: bool = False) -> None:
-        super().__init__(message)
-        self.usage = usage
+class _ProjectError(ShufflenetDeployError):
+    """As each folder has its own."""
 
 
 Command = Callable[..., tuple[int, str, str]]
@@ -37,7 +36,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
         monkeypatch.setattr(sys, "argv", ["command", *arguments])
         with pytest.raises(SystemExit) as ended:
-            run(app, _ProjectError)
+            run(app)
         assert isinstance(ended.value.code, int)
         return (ended.value.code, *capsys.readouterr())
 

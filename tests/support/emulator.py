@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from host_cache import shared_bundle, use_shared_cache
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.emulation.qemu import find_qemu
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 def require_emulator(monkeypatch: pytest.MonkeyPatch) -> None:

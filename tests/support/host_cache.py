@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.bundle import bundle_parts
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 def shared_folder() -> Path:

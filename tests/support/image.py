@@ -16,8 +16,8 @@ from pathlib import Path
 from image_base import base_name, provide, store
 from image_buildah import Buildah, missing
 from image_pip import pip_settings
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision.cache import locked
+from shufflenet_deploy.runtime.errors import BenchError
 
 SOURCES = Path(__file__).resolve().parents[2]
 DOCKERFILE = SOURCES / "Dockerfile.arm64"

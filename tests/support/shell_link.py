@@ -9,10 +9,10 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.parts import pack
+from shufflenet_deploy.runtime.errors import BenchError
 
 CUT_OFF = 255
 """How ssh ends where there is no way."""

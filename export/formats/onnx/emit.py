@@ -10,7 +10,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
@@ -34,6 +33,7 @@ from shufflenet_deploy.export.graph.operators import (
     shapes,
 )
 from shufflenet_deploy.export.graph.windows import adaptive_average_weights
+from shufflenet_deploy.runtime.errors import ExportError
 
 OPSET = 18
 IR_VERSION = 10  # with opset 18, what runtimes of the last years read

@@ -13,7 +13,6 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.formats.tflite.builder import TFLiteBuilder
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
@@ -38,6 +37,7 @@ from shufflenet_deploy.export.graph.operators import (
     shapes,
 )
 from shufflenet_deploy.export.graph.windows import adaptive_average_weights, is_same_padding
+from shufflenet_deploy.runtime.errors import ExportError
 
 OUTPUT = "logits"
 

@@ -16,14 +16,12 @@ from PIL import Image
 from rich.console import Console
 
 from linear_artifacts import write_linear
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.accuracy.classes import match
 from shufflenet_deploy.bench.accuracy.command import main
 from shufflenet_deploy.bench.accuracy.evaluate import Settings, evaluate
 from shufflenet_deploy.bench.accuracy.evaluation import Evaluation
 from shufflenet_deploy.bench.accuracy.statistics import wilson_interval
 from shufflenet_deploy.bench.accuracy.table import progress, show
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
     Preprocessing,
@@ -31,6 +29,7 @@ from shufflenet_deploy.runtime.artifact import (
     read_manifest,
     write_manifest,
 )
+from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 from shufflenet_deploy.runtime.images.datasets import Dataset, Example, open_dataset
 from shufflenet_deploy.runtime.preprocess import fit, normalise
 from waiting import HANG_SECONDS

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from rich.console import Console
 from scipy import stats
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.compare.comparison import (
     Comparison,
     Ratio,
@@ -36,6 +35,7 @@ from shufflenet_deploy.bench.results import (
     TimedModel,
 )
 from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.worker.spec import Burst, Canary

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.adb import (
     AdbLink,
     Listed,
@@ -18,6 +17,7 @@ from shufflenet_deploy.bench.devices.adb import (
 )
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.runtime.errors import BenchError
 
 ANY = Board(name="android", title="a phone", kind="adb")
 READY = Listed("A1", "device")

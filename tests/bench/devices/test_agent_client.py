@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.agent_client import (
     AgentClient,
     AgentUnstartedError,
     DeviceLostError,
 )
 from shufflenet_deploy.runtime.agent.protocol import Begin
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Spec
 from waiting import is_running, wait_until

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices import boards
 from shufflenet_deploy.bench.devices.boards import (
     Board,
@@ -15,6 +14,7 @@ from shufflenet_deploy.bench.devices.boards import (
     matches,
     target,
 )
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment
 
 SHIPPED = load_boards(None)

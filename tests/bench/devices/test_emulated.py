@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from emulator import require_emulator
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.__main__ import app
 from shufflenet_deploy.bench.devices import Counter, open_device
 from shufflenet_deploy.bench.devices.boards import find_board
 from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.results import Checked, read
+from shufflenet_deploy.runtime.errors import BenchError
 
 pytestmark = pytest.mark.network
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shell_link import CUT_OFF, ShellLink
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
 from shufflenet_deploy.bench.devices.link import ask, last_line, script
+from shufflenet_deploy.runtime.errors import BenchError
 
 SCRIPTS = sorted(
     path.name

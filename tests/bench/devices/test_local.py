@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Spec, WarmUp
 from waiting import HANG_SECONDS, is_running, wait_until

@@ -11,12 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 from shell_link import CUT_OFF, ShellLink, whole_part
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError, this_host
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice, check_kernel
 from shufflenet_deploy.bench.devices.survey import look
 from shufflenet_deploy.bench.provision import Installation, Part, Survey, Way
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.spec import Spec
 
 VERSION = sys.version_info[:2]

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from shell_link import ShellLink
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.link import ask, script
 from shufflenet_deploy.bench.devices.store import Store
 from shufflenet_deploy.bench.devices.survey import look
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.parts import pack
+from shufflenet_deploy.runtime.errors import BenchError
 
 HOUR = 3600.0
 

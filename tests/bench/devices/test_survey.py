@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shell_link import ShellLink
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.survey import Seen, _available, _libc, look, parse
+from shufflenet_deploy.runtime.errors import BenchError
 
 KEY = "0123456789abcdef" * 4
 PI = f"""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.emulation.qemu import Qemu, compile_plugin, find_qemu, plugin
+from shufflenet_deploy.runtime.errors import BenchError
 
 SOURCE = files("shufflenet_deploy.bench.emulation").joinpath("plugin.c").read_text()
 OPTION = "-DQEMU_PLUGIN_VERSION=1"

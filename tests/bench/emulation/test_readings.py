@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.emulation.processors import PROCESSORS
 from shufflenet_deploy.bench.emulation.readings import Reading, between, parse
+from shufflenet_deploy.runtime.errors import BenchError
 
 CACHES = PROCESSORS["cortex-a72"].caches
 NUMBERS = st.integers(0, 2**64 - 1)

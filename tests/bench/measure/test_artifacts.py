@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_named, open_subjects, provide
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact, Options, manifest_path
+from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 
 WriteArtifact = Callable[[Path, Options], Artifact]
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.analysis.estimates import is_known
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.measure.artifacts import Subject
@@ -20,6 +19,7 @@ from shufflenet_deploy.bench.measure.protocol import Step, begin, measure
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import Checked, Parameters, Results, Run, Target, Timed
 from shufflenet_deploy.runtime.artifact import Artifact, Options
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.spec import Answer, CoolDown, Progress, Spec
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.measure.records import checked, no_room, probe, same_file, timed
 from shufflenet_deploy.bench.results import Block, CheckedModel, FirstUse, Model, Results
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.spec import Answer, Burst, Canary, ModelAnswer, Skipped
 
 BLOCK = Block(id="a block", claim=None, members=(4, 7), threads=1)

@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.devices.boards import find_board, target
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.measure import session as campaign
@@ -19,6 +18,7 @@ from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.suites import find_suite
 from shufflenet_deploy.bench.results import Parameters, Results, read, write
 from shufflenet_deploy.runtime.artifact import Artifact, Options
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.commands.measurement import DEFAULT_SUITE
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.bench.paper.suites import find_suite, load_suites
 from shufflenet_deploy.models.networks import NETWORKS
+from shufflenet_deploy.runtime.errors import BenchError
 
 PAPER = load_paper()
 

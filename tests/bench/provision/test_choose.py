@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from host_cache import shared_bundle, use_shared_cache
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision import Installation, Survey, Way
 from shufflenet_deploy.bench.provision.choose import install_for
+from shufflenet_deploy.runtime.errors import BenchError
 
 PI = Survey(
     machine="aarch64",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from host_cache import shared_folder
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision.debian import fetch, unpack
+from shufflenet_deploy.runtime.errors import BenchError
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("apt-get", "dpkg-deb", "tar"))), reason="needs Debian's apt and dpkg"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision.cache import host_cache
 from shufflenet_deploy.bench.provision.parts import made, pack, project_part, unpacked
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from packaging.tags import Tag, cpython_tags
 from packaging.utils import parse_wheel_filename
 
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision.wheels import Platform, distribution, download, fits, unpack
+from shufflenet_deploy.runtime.errors import BenchError
 
 PI = Platform((3, 11), "aarch64", (2, 36))
 NUMPY = importlib.metadata.version("numpy")

@@ -13,9 +13,9 @@ import pytest
 from cases import Bench
 from host_cache import shared_folder, use_shared_cache
 from hostile_device import DeviceNeeds
-from shufflenet_deploy.bench import BenchError
 from shufflenet_deploy.bench.provision.bundle import package_parts
 from shufflenet_deploy.bench.provision.wheels import Platform
+from shufflenet_deploy.runtime.errors import BenchError
 
 
 @pytest.fixture(scope="session")

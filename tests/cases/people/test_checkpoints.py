@@ -13,9 +13,9 @@ from torch import Tensor
 import case_checkpoints as made
 from case_checkpoints import State, Wrapping
 from cases import Bench, NotReached, reached, wrong_today
-from shufflenet_deploy.models.networks import ModelsError
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.weights.checkpoint import load
+from shufflenet_deploy.runtime.errors import ModelsError
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 

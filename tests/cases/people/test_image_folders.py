@@ -14,8 +14,8 @@ import case_images as made
 from case_images import DIGITS, NOT_UTF8, Situation
 from cases import Bench, Said, reached, wrong_today
 from linear_artifacts import write_linear
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.images.datasets import Dataset, Split, image_files, open_dataset
 
 SIDE = 8

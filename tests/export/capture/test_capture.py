@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
@@ -27,6 +26,7 @@ from shufflenet_deploy.export.graph.operators import (
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.models.networks import build, variant
 from shufflenet_deploy.models.weights.random import randomise
+from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
 
 

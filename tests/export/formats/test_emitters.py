@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from generated_graphs import Building, classified, graphs, units
-from shufflenet_deploy.export import ExportError
 from shufflenet_deploy.export.formats.onnx import emit as to_onnx
 from shufflenet_deploy.export.formats.tflite import emit as to_tflite
 from shufflenet_deploy.export.graph.operators import (
@@ -30,6 +29,7 @@ from shufflenet_deploy.export.graph.operators import (
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.rewrites import REWRITES
 from shufflenet_deploy.runtime.engines import Session, open_session
+from shufflenet_deploy.runtime.errors import ExportError
 
 LAYOUTS = {"onnx": (0, 1, 2, 3), "tflite": (0, 2, 3, 1)}
 

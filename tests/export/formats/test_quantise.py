@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
 from generated_graphs import Building, classified
-from shufflenet_deploy.export import ExportError, pipeline
+from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import FORMATS
 from shufflenet_deploy.export.formats.onnx.quantise import _chunk
@@ -29,6 +29,7 @@ from shufflenet_deploy.models.weights import checkpoint
 from shufflenet_deploy.models.weights.random import randomise
 from shufflenet_deploy.runtime.artifact import Artifact, Preprocessing
 from shufflenet_deploy.runtime.engines import open_session
+from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.preprocess import network_input, normalise
 from shufflenet_deploy.runtime.seeded import seeded_images, seeded_pixels, to_layout
 

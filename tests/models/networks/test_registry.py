@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from shufflenet_deploy.models.networks import NETWORKS, ModelsError, Variant, build, variant
+from shufflenet_deploy.models.networks import NETWORKS, Variant, build, variant
+from shufflenet_deploy.runtime.errors import ModelsError
 
 
 def test_defaults_are_filled_in() -> None:

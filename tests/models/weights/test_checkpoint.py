@@ -17,7 +17,7 @@ from pytorchcv.models import shufflenet as pytorchcv
 from safetensors.torch import save_file
 from torch import Tensor
 
-from shufflenet_deploy.models.networks import NETWORKS, ModelsError
+from shufflenet_deploy.models.networks import NETWORKS
 from shufflenet_deploy.models.networks.shufflenet import STAGE2_WIDTHS, ShuffleNetV1
 from shufflenet_deploy.models.weights.checkpoint import (
     Checkpoint,
@@ -27,6 +27,7 @@ from shufflenet_deploy.models.weights.checkpoint import (
     save,
 )
 from shufflenet_deploy.models.weights.random import randomise
+from shufflenet_deploy.runtime.errors import ModelsError
 
 STEM = "features.init_block.conv.weight"
 IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))

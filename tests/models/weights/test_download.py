@@ -18,9 +18,9 @@ import torch
 from pytorchcv.models import shufflenet as pytorchcv
 from pytorchcv.models.common import model_store
 
-from shufflenet_deploy.models.networks import ModelsError
 from shufflenet_deploy.models.weights.checkpoint import load
 from shufflenet_deploy.models.weights.download import BASE_URL, PUBLISHED, Published, fetch
+from shufflenet_deploy.runtime.errors import ModelsError
 from waiting import HANG_SECONDS, wait_until
 
 RELEASE = "v1"

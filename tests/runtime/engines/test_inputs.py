@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines.inputs import Input, check_finite, seeded_input
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.worker.loading import Loaded, load
 
 _PATH = Path("other.onnx")

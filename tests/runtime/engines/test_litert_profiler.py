@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines.litert_c import Event
 from shufflenet_deploy.runtime.engines.litert_profiler import (
     LiteRTProfiler,
@@ -16,6 +15,7 @@ from shufflenet_deploy.runtime.engines.litert_profiler import (
     attribute,
     read_nodes,
 )
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.profiling.kinds import Kind
 
 CONV, GEMM = "Convolution (NHWC, F32) IGEMM", "Fully Connected (NC, F32) GEMM"

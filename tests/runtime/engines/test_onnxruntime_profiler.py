@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.engines.onnxruntime_convolutions import Convolution
 from shufflenet_deploy.runtime.engines.onnxruntime_profiler import read_trace
+from shufflenet_deploy.runtime.errors import InferenceError
 
 Event = dict[str, Any]
 SESSION: Event = {"cat": "Session", "name": "session_initialization", "dur": 900, "args": {}}

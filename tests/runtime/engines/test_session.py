@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import RUNTIMES, open_session
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
 from shufflenet_deploy.runtime.worker.spec import Spec
 

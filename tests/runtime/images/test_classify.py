@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from PIL import Image
 
 from linear_artifacts import write_linear
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
     Preprocessing,
@@ -25,6 +24,7 @@ from shufflenet_deploy.runtime.artifact import (
     read_manifest,
     write_manifest,
 )
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.images.classify import Classifier, best, softmax
 from shufflenet_deploy.runtime.images.command import main
 from waiting import HANG_SECONDS

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.images.datasets import (
     HELD_OUT_DIGITS,
     Dataset,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from shufflenet_deploy.runtime import InferenceError
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.processor import POOLS, allowed_cores, limit_pools, pin
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from shufflenet_deploy.runtime import InferenceError
 from shufflenet_deploy.runtime.artifact import (
     Footprint,
     Manifest,
@@ -19,6 +18,7 @@ from shufflenet_deploy.runtime.artifact import (
     read_manifest,
     write_manifest,
 )
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.worker.loading import Loaded, load, self_check
 from shufflenet_deploy.runtime.worker.spec import Skipped
