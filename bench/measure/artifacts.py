@@ -17,9 +17,9 @@ from typing import TypeVar
 import msgspec
 
 from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options, manifest_path
-from shufflenet_deploy.runtime.engines import RUNTIMES
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.formats import FORMATS
 
 EXPORTER = (sys.executable, "-m", "shufflenet_deploy.export")
 _NEEDED_TO_EXPORT = ("torch", "onnx")
@@ -66,8 +66,8 @@ def open_subjects(paths: Iterable[Path]) -> list[Subject]:
 
 
 def _open_subject(path: Path) -> Subject:
-    if path.suffix.removeprefix(".") not in RUNTIMES:
-        known = " and ".join(f".{suffix}" for suffix in RUNTIMES)
+    if path.suffix.removeprefix(".") not in FORMATS:
+        known = " and ".join(f".{suffix}" for suffix in FORMATS)
         raise BenchError(f"{path} is no model: {known} files are", usage=True)
     if path.is_file() and not manifest_path(path).exists():
         return Subject(path, sha256(path), None)

@@ -18,8 +18,8 @@ from shufflenet_deploy.bench.measure.protocol import begin, measure
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.paper.suites import find_suite
 from shufflenet_deploy.bench.results import Parameters, Results, Target, read, write
-from shufflenet_deploy.runtime.engines import RUNTIMES
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
 
 _PRECISIONS = ("fp32", "fp16", "int8")
@@ -44,7 +44,7 @@ class Choice:
         formats = [path.suffix.removeprefix(".") for path in self.named]
         if self.suite is not None:
             formats += self.formats or find_suite(self.suite).formats
-        return tuple(one for one in RUNTIMES if one in formats)
+        return tuple(one for one in FORMATS if one in formats)
 
     def subjects(self, paper: Paper, tell: Callable[[str], None]) -> list[Subject]:
         """The files that are named, then those of the suite, exported where missing."""
@@ -59,7 +59,7 @@ class Choice:
         suite = find_suite(self.suite)
         suite = replace(
             suite,
-            formats=_known("--format", self.formats, tuple(RUNTIMES)) or suite.formats,
+            formats=_known("--format", self.formats, tuple(FORMATS)) or suite.formats,
             precisions=_known("--precision", self.precisions, _PRECISIONS) or suite.precisions,
         )
         lowerings = _known("--lowering", self.lowerings, _LOWERINGS)

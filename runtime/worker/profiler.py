@@ -26,11 +26,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime.engines import Session, open_session
+from shufflenet_deploy.runtime.engines import Profiler, Session, open_session, profiler_for
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.profiling.profile import Profile, attribute
 from shufflenet_deploy.runtime.profiling.trace import Trace
@@ -42,45 +42,6 @@ WARM_UP = 12
 _UNTIMED, _TIMED = 3, 5
 """Runs of one session before the other has its turn; the first bring its weights back into the
 caches."""
-
-
-class Profiler(Protocol):
-    """A network loaded into an engine that records its runs."""
-
-    def run(self, images: NDArray[Any]) -> object:
-        """One run."""
-
-    def record(self) -> None:
-        """Called after each run, when nothing is timed: what has to be kept of it is kept."""
-
-    def finish(self) -> Trace:
-        """End the session; what it recorded, of all runs in their order."""
-
-    def close(self) -> None:
-        """Free what the session holds, finished or not."""
-
-
-def _onnxruntime(path: Path, threads: int) -> Profiler:
-    from shufflenet_deploy.runtime.engines.onnxruntime_profiler import OnnxRuntimeProfiler
-
-    return OnnxRuntimeProfiler(path, threads)
-
-
-def _litert(path: Path, threads: int) -> Profiler:
-    try:
-        from shufflenet_deploy.runtime.engines.litert_profiler import LiteRTProfiler
-    except ImportError as error:  # tflite-runtime, which has no profiler, runs such files too
-        raise InferenceError(
-            f"profiling {path.name} needs ai-edge-litert ({error}): pip install ai-edge-litert"
-        ) from None
-    return LiteRTProfiler(path, threads)
-
-
-PROFILERS: dict[str, Callable[[Path, int], Profiler]] = {
-    "onnx": _onnxruntime,
-    "tflite": _litert,
-}
-"""Format, as in `engines.RUNTIMES` -> what loads a network under its engine's profiler."""
 
 
 def profile(
@@ -99,7 +60,7 @@ def profile(
     if runs < 1:
         raise InferenceError(f"{runs} runs make no profile: ask for one or more", usage=True)
     session = open_session(path, threads)
-    with closing(PROFILERS[path.suffix.removeprefix(".")](path, threads)) as profiler:
+    with closing(profiler_for(path)(path, threads)) as profiler:
         try:
             times = _measure(session, profiler, runs, images, clock)
         except InferenceError:

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.artifact import manifest_path, read_manifest
-from shufflenet_deploy.runtime.engines import litert_c
+from shufflenet_deploy.runtime.engines import litert_c, profiler_for
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.profiling.kinds import Operator
@@ -81,7 +81,7 @@ class FakeProfiler:
 
 def faked(monkeypatch: pytest.MonkeyPatch, fake: Fake, runs: int = 10) -> Profile:
     monkeypatch.setattr(profiler, "open_session", fake.session)
-    monkeypatch.setitem(profiler.PROFILERS, "onnx", fake.profiler)
+    monkeypatch.setattr(profiler, "profiler_for", lambda path: fake.profiler)
     return profile(Path("network.onnx"), 1, runs, IMAGES, fake.clock)
 
 
@@ -164,7 +164,7 @@ def test_times_are_of_something_and_shares_of_the_whole(profiled: Profile) -> No
 def test_the_operators_of_a_run_lie_within_it(artifact: Path) -> None:
     """By this machine's clock, however long it takes for a run: so they are nanoseconds too."""
     images, elapsed_ns = images_for(artifact), []
-    with closing(profiler.PROFILERS[artifact.suffix.removeprefix(".")](artifact, 1)) as profiling:
+    with closing(profiler_for(artifact)(artifact, 1)) as profiling:
         for _ in range(5):
             start = time.perf_counter_ns()
             profiling.run(images)

@@ -1,0 +1,48 @@
+"""The formats of artifacts: one row each, from which all that lists formats is derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shufflenet_deploy.runtime.errors import InferenceError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A row of `FORMATS`."""
+
+    name: str
+    """What options and manifests call it."""
+    files: tuple[str, ...]
+    """The suffixes of its files, each with its dot; the first names the artifact."""
+    layout: Literal["NCHW", "NHWC"]
+    """How its models take images."""
+    engines: tuple[str, ...]
+    """The names of the engines that run it; the first is the default."""
+    fixed_batch: bool = False
+    """Whether its models take one image at a time and no batch of another size."""
+
+
+FORMATS: dict[str, Format] = {
+    format_.name: format_
+    for format_ in (
+        Format(name="onnx", files=(".onnx",), layout="NCHW", engines=("onnxruntime",)),
+        Format(name="tflite", files=(".tflite",), layout="NHWC", engines=("litert",)),
+    )
+}
+"""By name, in the order in which users see them."""
+
+
+def format_of(path: Path) -> Format:
+    """The format of the artifact in `path`, by its suffix.
+
+    Raises `InferenceError` (usage) where no format has it.
+    """
+    for format_ in FORMATS.values():
+        suffix = format_.files[0]
+        if path.name.endswith(suffix) and path.name != suffix:
+            return format_
+    known = ", ".join(format_.files[0] for format_ in FORMATS.values())
+    raise InferenceError(f"no engine runs {path.name!r}: known are {known}", usage=True)
