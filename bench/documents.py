@@ -50,7 +50,7 @@ KINDS = (
     PROFILE,
     _kind(
         "an artifact's manifest",
-        "file_name options self_check",
+        "options self_check verification",
         "shufflenet-bench measures the artifact that it lies beside",
     ),
     _kind(

@@ -31,8 +31,7 @@ from shufflenet_deploy.export.formats.onnx.simplify import simplify
 from shufflenet_deploy.export.request import FORMATS, LOWERINGS, Request
 from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.models.networks import variant
-from shufflenet_deploy.runtime.artifact import Artifact, manifest_path, write_manifest
-from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.artifact import Artifact, File, manifest_path, write_manifest
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 SCALES = (0.5, 1.0, 2.0)
@@ -123,9 +122,7 @@ def _by_torch(ours: Artifact, folder: Path) -> Path:
     onnx.save(model, path)
     manifest = msgspec.structs.replace(
         ours.manifest,
-        file_name=path.name,
-        sha256=sha256(path),
-        size_bytes=path.stat().st_size,
+        files=(File.of(path),),
     )
     write_manifest(manifest_path(path), manifest)
     return path

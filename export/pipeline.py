@@ -40,6 +40,7 @@ from shufflenet_deploy.export.verify import (
 from shufflenet_deploy.models.complexity import multiply_adds, parameters
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
+    File,
     Footprint,
     Manifest,
     Options,
@@ -47,12 +48,12 @@ from shufflenet_deploy.runtime.artifact import (
     Rewrite,
     Tensor,
     Verification,
+    files,
     manifest_path,
     write_manifest,
 )
 from shufflenet_deploy.runtime.engines import open_session
 from shufflenet_deploy.runtime.errors import ExportError
-from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.preprocess import as_input
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
@@ -172,9 +173,7 @@ def _manifest(
     channels, height, width = prepared.graph.input_shape
     shape = {"NCHW": (channels, height, width), "NHWC": (height, width, channels)}[layout]
     return Manifest(
-        file_name=options.file_name,
-        sha256=sha256(path),
-        size_bytes=len(emitted.data),
+        files=tuple(map(File.of, files(path))),
         options=options,
         weights=source.weights,
         multiply_adds=multiply_adds(source.network, options.input_size),
@@ -260,8 +259,8 @@ def _folder(out: Path) -> Iterator[Path]:
 def _publish(staged: Path, out: Path) -> Artifact:
     """Move a finished artifact and its manifest to their place; a rename cannot fail halfway."""
     path = out / staged.name
-    staged.replace(path)
-    manifest_path(staged).replace(manifest_path(path))
+    for file in (*files(staged), manifest_path(staged)):
+        file.replace(out / file.name)
     return Artifact.open(path)
 
 

@@ -3,10 +3,15 @@
 ``shufflenet-v1-g3-x1.0-224x224-fp32.onnx`` has its manifest in
 ``shufflenet-v1-g3-x1.0-224x224-fp32.onnx.json``. The manifest is all that a device or a report
 has to know of the network: neither needs torch, onnx or the network itself.
+
+An artifact may be several files, as its format has them, and so may the model of another tool:
+whatever copies, hashes, weighs or removes one asks `files` which they are.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +20,9 @@ import msgspec
 
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import sha256, staged
+from shufflenet_deploy.runtime.formats import format_of, is_model
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,13 +180,25 @@ class Footprint(_Record, frozen=True, kw_only=True):
     peak_memory_bytes: int | None
 
 
+class File(_Record, frozen=True, kw_only=True):
+    """One of an artifact's files, as it was written."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+    @staticmethod
+    def of(path: Path) -> File:
+        """The file that lies in `path`."""
+        return File(name=path.name, size_bytes=path.stat().st_size, sha256=sha256(path))
+
+
 class Manifest(_Record, frozen=True, kw_only=True):
     """All that is known of an artifact. See the fields' own types."""
 
     version: int = MANIFEST_VERSION
-    file_name: str
-    sha256: str
-    size_bytes: int
+    files: tuple[File, ...]
+    """In the order of the format's suffixes: the first names the artifact."""
     options: Options
     weights: Weights
     multiply_adds: int
@@ -202,6 +220,26 @@ class Manifest(_Record, frozen=True, kw_only=True):
     footprint: Footprint | None
     tool_versions: dict[str, str]
 
+    def __post_init__(self) -> None:
+        """Refuse an artifact of no files."""
+        if not self.files:
+            raise ValueError("an artifact has at least one file")
+
+    @property
+    def file_name(self) -> str:
+        """Under which the artifact was exported."""
+        return self.files[0].name
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def sha256(self) -> str:
+        """By which its model is told from others, see `model_sha256`."""
+        return _combined([file.sha256 for file in self.files])
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -222,18 +260,96 @@ class Artifact:
                 f"no artifact {path}: export it with shufflenet-export", usage=True
             )
         manifest = read_manifest(manifest_path(path))
-        size = path.stat().st_size
-        if size != manifest.size_bytes:
+        # Not `files`, which reads what the model says of itself: that is to be checked first.
+        expected = file_paths(path)
+        if len(expected) != len(manifest.files):
             raise InferenceError(
-                f"{path} has {size} bytes where its manifest says {manifest.size_bytes}: "
-                "it was cut off or replaced; copy or export it again"
+                f"{path}: its format has {len(expected)} files and its manifest "
+                f"{len(manifest.files)}: export it again"
             )
-        if sha256(path) != manifest.sha256:
-            raise InferenceError(
-                f"{path} is not the file that its manifest vouches for (SHA-256 differs): "
-                "it was altered; copy or export it again"
-            )
+        for file, recorded in zip(expected, manifest.files, strict=True):
+            _check_there(file, path)
+            _check(file, recorded)
         return Artifact(path, manifest)
+
+
+def _check(path: Path, recorded: File) -> None:
+    size = path.stat().st_size
+    if size != recorded.size_bytes:
+        raise InferenceError(
+            f"{path} has {size} bytes where its manifest says {recorded.size_bytes}: "
+            "it was cut off or replaced; copy or export it again"
+        )
+    if sha256(path) != recorded.sha256:
+        raise InferenceError(
+            f"{path} is not the file that its manifest vouches for (SHA-256 differs): "
+            "it was altered; copy or export it again"
+        )
+
+
+def file_paths(path: Path) -> tuple[Path, ...]:
+    """Where the files of an artifact at `path` belong, in the order of its format's suffixes."""
+    first, *others = format_of(path).files
+    stem = path.name.removesuffix(first)
+    return (path, *(path.with_name(stem + suffix) for suffix in others))
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """All files of the model at `path`, that one first: what has to be copied along with it.
+
+    Beside those of its format they are the ones in which a model of another tool keeps its weights;
+    these may lie in folders below that of `path`. Raises `InferenceError` where one is missing,
+    or where no format has such files.
+    """
+    found = file_paths(path)
+    further = format_of(path).further_files
+    if further:
+        found += further(path)
+    for file in found:
+        _check_there(file, path)
+    return found
+
+
+def _check_there(file: Path, model: Path) -> None:
+    if file.is_file():
+        return
+    if file == model:
+        raise InferenceError(f"no model {model}: name one that is there", usage=True)
+    raise InferenceError(
+        f"{model} needs {file.relative_to(model.parent)} beside it, which is missing: "
+        "copy it along with the model",
+        usage=True,
+    )
+
+
+def copied_files(path: Path) -> tuple[Path, ...]:
+    """What to bring to a device for the file at `path`: all of a model's, and any manifest.
+
+    A file that is no model is brought as it is. Raises as `files` does.
+    """
+    if not is_model(path):
+        return (path,)
+    manifest = manifest_path(path)
+    return (*files(path), *([manifest] if manifest.is_file() else []))
+
+
+def model_bytes(path: Path) -> int:
+    """The size of the model at `path`, of all its files; raises as `files` does."""
+    return sum(file.stat().st_size for file in files(path))
+
+
+def model_sha256(path: Path) -> str:
+    """By which the model at `path` is told from others, in hexadecimal; raises as `files` does.
+
+    Of one file it is that file's SHA-256, of several the SHA-256 of theirs in their order: their
+    names do not enter, since the model is the same under another.
+    """
+    return _combined([sha256(file) for file in files(path)])
+
+
+def _combined(hashes: Sequence[str]) -> str:
+    first, *others = hashes
+    return hashlib.sha256("".join(hashes).encode()).hexdigest() if others else first
 
 
 def manifest_path(artifact: Path) -> Path:
@@ -250,17 +366,28 @@ def read_manifest(path: Path) -> Manifest:
             f"cannot read the manifest {path}: {error.strerror}; copy it along with the artifact"
         ) from None
     try:
-        version: Any = msgspec.json.decode(data, type=dict[str, Any]).get("version")
-        if version != MANIFEST_VERSION:
+        record = msgspec.json.decode(data, type=dict[str, Any])
+        version = record.get("version")
+        if version == 1:
+            record = _from_version_1(record)
+        elif version != MANIFEST_VERSION:
             raise InferenceError(
                 f"{path} is a manifest of version {version!r} and this is a reader of version "
                 f"{MANIFEST_VERSION}: export the network again with this shufflenet-deploy"
             )
-        return msgspec.json.decode(data, type=Manifest)
+        return msgspec.convert(record, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InferenceError(
             f"{path} is not a manifest: {error}; export the network again"
         ) from None
+
+
+def _from_version_1(record: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew one file only, whose name, hash and size were the manifest's own fields."""
+    names = {"file_name": "name", "sha256": "sha256", "size_bytes": "size_bytes"}
+    file = {new: record[old] for old, new in names.items() if old in record}
+    rest = {name: value for name, value in record.items() if name not in names}
+    return {**rest, "version": MANIFEST_VERSION, "files": [file]}
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.external_data import external_data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,9 @@ class Format:
     """How its models take images."""
     engines: tuple[str, ...]
     """The names of the engines that run it; the first is the default."""
+    further_files: Callable[[Path], tuple[Path, ...]] | None = None
+    """Finds the files that a model of another tool keeps beside it, by what it says itself; None
+    where the format has no such thing."""
     fixed_batch: bool = False
     """Whether its models take one image at a time and no batch of another size."""
 
@@ -28,7 +33,13 @@ class Format:
 FORMATS: dict[str, Format] = {
     format_.name: format_
     for format_ in (
-        Format(name="onnx", files=(".onnx",), layout="NCHW", engines=("onnxruntime",)),
+        Format(
+            name="onnx",
+            files=(".onnx",),
+            layout="NCHW",
+            engines=("onnxruntime",),
+            further_files=external_data,
+        ),
         Format(name="tflite", files=(".tflite",), layout="NHWC", engines=("litert",)),
     )
 }
@@ -41,8 +52,17 @@ def format_of(path: Path) -> Format:
     Raises `InferenceError` (usage) where no format has it.
     """
     for format_ in FORMATS.values():
-        suffix = format_.files[0]
-        if path.name.endswith(suffix) and path.name != suffix:
+        if _names(path, format_):
             return format_
     known = ", ".join(format_.files[0] for format_ in FORMATS.values())
     raise InferenceError(f"no engine runs {path.name!r}: known are {known}", usage=True)
+
+
+def is_model(path: Path) -> bool:
+    """Whether `path` is called like an artifact of some format."""
+    return any(_names(path, format_) for format_ in FORMATS.values())
+
+
+def _names(path: Path, format_: Format) -> bool:
+    suffix = format_.files[0]
+    return path.name.endswith(suffix) and path.name != suffix

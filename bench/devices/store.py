@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
 from shufflenet_deploy.bench.devices.link import Link, ask, script
 from shufflenet_deploy.bench.devices.survey import Seen
 from shufflenet_deploy.bench.provision import Part
-from shufflenet_deploy.runtime.artifact import manifest_path
+from shufflenet_deploy.runtime.artifact import copied_files
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import sha256
 
@@ -44,15 +43,15 @@ class Store:
             self._send(part.key, archive, part.unpacked_bytes)
 
     def put(self, path: Path) -> str:
-        """Have the file and any manifest of it on the device; the file's path there.
+        """Have the model's files and any manifest of it on the device; the path there.
 
-        Its name travels in the archive, so that no shell reads it.
+        Their names travel in the archive, so that no shell reads them.
         """
-        files = [one for one in (path, manifest_path(path)) if one.is_file()]
-        hashes = "".join(f"{one.name}\0{sha256(one)}\0" for one in files)
+        files = {str(file.relative_to(path.parent)): file for file in copied_files(path)}
+        hashes = "".join(f"{name}\0{sha256(file)}\0" for name, file in files.items())
         key = hashlib.sha256(hashes.encode()).hexdigest()
         if key not in self._there:
-            size = sum(one.stat().st_size for one in files)
+            size = sum(file.stat().st_size for file in files.values())
             with tempfile.SpooledTemporaryFile(_IN_MEMORY) as archive:
                 _pack(files, archive)
                 archive.seek(0)
@@ -85,14 +84,14 @@ class Store:
         )
 
 
-def _pack(files: list[Path], archive: IO[bytes]) -> None:
+def _pack(files: Mapping[str, Path], archive: IO[bytes]) -> None:
     """A .tar.gz, hardly compressed: weights do not shrink, and a Pi is slow to unpack them."""
     with (
         gzip.GzipFile(fileobj=archive, mode="wb", compresslevel=1, mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for file in files:
-            info = tarfile.TarInfo(file.name)
-            content = file.read_bytes()
-            info.size, info.mode = len(content), 0o600
-            tar.addfile(info, io.BytesIO(content))
+        for name, file in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = file.stat().st_size, 0o600
+            with file.open("rb") as content:
+                tar.addfile(info, content)

@@ -18,7 +18,7 @@ from shufflenet_deploy.bench.emulation.prefix import write_prefix
 from shufflenet_deploy.bench.emulation.processors import Processor
 from shufflenet_deploy.bench.emulation.qemu import find_qemu, plugin
 from shufflenet_deploy.bench.provision.bundle import bundle_parts, launch_command, unpacked
-from shufflenet_deploy.runtime.artifact import manifest_path
+from shufflenet_deploy.runtime.artifact import copied_files
 from shufflenet_deploy.runtime.machine.processor import POOLS
 
 READINGS = "readings"
@@ -64,9 +64,10 @@ class Machine:
         self._models += 1
         folder = self.folder / _PREFIX / inside
         folder.mkdir()
-        for one in (path, manifest_path(path)):
-            if one.is_file():
-                (folder / one.name).symlink_to(one.resolve())
+        for file in copied_files(path):
+            link = folder / file.relative_to(path.parent)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file.resolve())
         return f"/{inside / path.name}"
 
     def command(self, module: str) -> list[str]:

@@ -16,9 +16,14 @@ from typing import TypeVar
 
 import msgspec
 
-from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options, manifest_path
+from shufflenet_deploy.runtime.artifact import (
+    Artifact,
+    Manifest,
+    Options,
+    manifest_path,
+    model_sha256,
+)
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
-from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.formats import FORMATS
 
 EXPORTER = (sys.executable, "-m", "shufflenet_deploy.export")
@@ -70,7 +75,7 @@ def _open_subject(path: Path) -> Subject:
         known = " and ".join(f".{suffix}" for suffix in FORMATS)
         raise BenchError(f"{path} is no model: {known} files are", usage=True)
     if path.is_file() and not manifest_path(path).exists():
-        return Subject(path, sha256(path), None)
+        return Subject(path, model_sha256(path), None)
     return Subject.of(Artifact.open(path))
 
 

@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime.artifact import Artifact, Manifest, manifest_path
+from shufflenet_deploy.runtime.artifact import (
+    Artifact,
+    Manifest,
+    manifest_path,
+    model_bytes,
+    model_sha256,
+)
 from shufflenet_deploy.runtime.engines import Session, opener_for
 from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_input
 from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.machine.memory import needed_bytes, peak_memory_bytes
 from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
@@ -51,7 +56,7 @@ def load(
     else here than where it was exported.
     """
     manifest = _manifest(path)
-    needed = needed_bytes(path.stat().st_size, manifest.footprint if manifest else None)
+    needed = needed_bytes(model_bytes(path), manifest.footprint if manifest else None)
     available = available_bytes()
     if available is not None and needed > available:
         return Skipped(artifact=str(path), needed_bytes=needed, available_bytes=available)
@@ -71,7 +76,7 @@ def load(
         check_finite(path, output)
     return Loaded(
         path=path,
-        sha256=manifest.sha256 if manifest else sha256(path),
+        sha256=manifest.sha256 if manifest else model_sha256(path),
         session=session,
         images=images,
         load_ns=load_ns,

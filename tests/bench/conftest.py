@@ -26,6 +26,7 @@ from shufflenet_deploy.bench.results import (
 )
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
+    File,
     Footprint,
     Manifest,
     Options,
@@ -89,9 +90,13 @@ def a_state(seconds: float = 0.0) -> State:
 def a_manifest(options: Options, content: bytes) -> Manifest:
     """A manifest that vouches for `content`, which need not be a network."""
     return Manifest(
-        file_name=options.file_name,
-        sha256=hashlib.sha256(content).hexdigest(),
-        size_bytes=len(content),
+        files=(
+            File(
+                name=options.file_name,
+                size_bytes=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+            ),
+        ),
         options=options,
         weights=Weights(origin="random", seed=0, sha256="0" * 64),
         multiply_adds=38_000_000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,12 +14,18 @@ from hypothesis import strategies as st
 from shufflenet_deploy.runtime.artifact import (
     MANIFEST_VERSION,
     Artifact,
+    File,
     Options,
+    copied_files,
+    files,
     manifest_path,
+    model_bytes,
+    model_sha256,
     read_manifest,
     write_manifest,
 )
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.formats import FORMATS, Format
 
 _SHUFFLENET = Options(
     network="shufflenet-v1", groups=3, scale=1.0, input_size=(224, 224), format="tflite"
@@ -175,7 +182,7 @@ def test_a_manifest_of_another_version_is_refused(copied: Path, version: object)
 
 def test_a_newer_manifest_is_told_by_its_version_not_by_its_new_fields(copied: Path) -> None:
     _rewrite(copied, version=MANIFEST_VERSION + 1, new_field=1)
-    assert "of version 2" in _refusal(copied)
+    assert f"of version {MANIFEST_VERSION + 1}" in _refusal(copied)
 
 
 def test_a_manifest_with_an_unknown_field_is_refused_by_name(copied: Path) -> None:
@@ -184,8 +191,103 @@ def test_a_manifest_with_an_unknown_field_is_refused_by_name(copied: Path) -> No
 
 
 def test_a_manifest_of_a_wrong_type_is_refused_by_name(copied: Path) -> None:
-    _rewrite(copied, size_bytes="many")
-    assert "Expected `int`, got `str` - at `$.size_bytes`" in _refusal(copied)
+    _rewrite(copied, multiply_adds="many")
+    assert "Expected `int`, got `str` - at `$.multiply_adds`" in _refusal(copied)
+
+
+def _as_version_1(artifact: Path) -> None:
+    """As version 1 had it: one file, whose facts were the manifest's own fields."""
+    path = manifest_path(artifact)
+    manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    (file,) = manifest.pop("files")
+    old = {"file_name": file["name"], "sha256": file["sha256"], "size_bytes": file["size_bytes"]}
+    path.write_bytes(msgspec.json.encode({**manifest, **old, "version": 1}))
+
+
+def test_a_manifest_of_version_1_is_still_read(copied: Path) -> None:
+    now = Artifact.open(copied)
+    _as_version_1(copied)
+    assert Artifact.open(copied) == now
+
+
+@pytest.mark.parametrize("field", ["file_name", "sha256", "size_bytes"])
+def test_a_manifest_of_version_1_without_its_file_is_refused(copied: Path, field: str) -> None:
+    _as_version_1(copied)
+    path = manifest_path(copied)
+    manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    del manifest[field]
+    path.write_bytes(msgspec.json.encode(manifest))
+    assert "missing required field" in _refusal(copied)
+
+
+def test_an_artifact_of_no_files_is_refused(copied: Path) -> None:
+    _rewrite(copied, files=[])
+    assert "at least one file" in _refusal(copied)
+
+
+@pytest.fixture
+def pair(copied: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """An artifact of two files, which a format of the tests has."""
+    monkeypatch.setitem(
+        FORMATS,
+        "pair",
+        Format(name="pair", files=(".param", ".bin"), layout="NCHW", engines=("onnxruntime",)),
+    )
+    first, second = copied.with_name("net.param"), copied.with_name("net.bin")
+    first.write_bytes(b"steps")
+    second.write_bytes(b"weights")
+    manifest = msgspec.structs.replace(
+        read_manifest(manifest_path(copied)), files=(File.of(first), File.of(second))
+    )
+    write_manifest(manifest_path(first), manifest)
+    return first, second
+
+
+def test_an_artifact_of_two_files_is_checked_weighed_and_copied_whole(
+    pair: tuple[Path, Path],
+) -> None:
+    first, second = pair
+    opened = Artifact.open(first)
+    assert files(first) == (first, second)
+    assert copied_files(first) == (first, second, manifest_path(first))
+    assert opened.manifest.size_bytes == model_bytes(first) == len(b"steps" + b"weights")
+    assert opened.manifest.sha256 == model_sha256(first)
+    assert opened.manifest.sha256 not in {file.sha256 for file in opened.manifest.files}
+
+
+def test_under_another_name_it_is_the_same_artifact(pair: tuple[Path, Path]) -> None:
+    before = Artifact.open(pair[0])
+    for file in copied_files(pair[0]):
+        file.rename(file.with_name(file.name.replace("net", "mine")))
+    assert Artifact.open(pair[0].with_name("mine.param")).manifest == before.manifest
+
+
+def test_an_artifact_that_lacks_one_of_its_files_is_refused_by_its_name(
+    pair: tuple[Path, Path],
+) -> None:
+    pair[1].unlink()
+    assert "needs net.bin beside it, which is missing" in _refusal(pair[0])
+    with pytest.raises(InferenceError, match=r"needs net\.bin beside it"):
+        model_bytes(pair[0])
+
+
+def test_of_an_artifact_of_two_files_either_may_be_the_altered_one(
+    pair: tuple[Path, Path],
+) -> None:
+    for file in pair:
+        whole = file.read_bytes()
+        file.write_bytes(whole[::-1])
+        with pytest.raises(InferenceError, match=f"{file.name} is not the file"):
+            Artifact.open(pair[0])
+        file.write_bytes(whole)
+
+
+def test_a_manifest_of_fewer_files_than_the_format_has_is_refused(pair: tuple[Path, Path]) -> None:
+    manifest = read_manifest(manifest_path(pair[0]))
+    write_manifest(
+        manifest_path(pair[0]), msgspec.structs.replace(manifest, files=manifest.files[:1])
+    )
+    assert "its format has 2 files and its manifest 1" in _refusal(pair[0])
 
 
 @given(kept=st.floats(0, 1, exclude_max=True))

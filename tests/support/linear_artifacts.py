@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
+    File,
     Manifest,
     Options,
     Preprocessing,
@@ -22,7 +23,6 @@ from shufflenet_deploy.runtime.artifact import (
     manifest_path,
     write_manifest,
 )
-from shufflenet_deploy.runtime.files import sha256
 
 TYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
 
@@ -56,9 +56,7 @@ def write_linear(
         path, cube.transpose(0, 3, 1, 2).reshape(classes, -1), bias, (height, width), dtype
     )
     manifest = Manifest(
-        file_name=path.name,
-        sha256=sha256(path),
-        size_bytes=path.stat().st_size,
+        files=(File.of(path),),
         options=Options(
             network="linear", groups=None, scale=None, input_size=(height, width), format="onnx"
         ),

@@ -9,7 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_named, open_subjects, provide
-from shufflenet_deploy.runtime.artifact import Artifact, Options, manifest_path
+from shufflenet_deploy.runtime.artifact import (
+    MANIFEST_VERSION,
+    Artifact,
+    Options,
+    manifest_path,
+)
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 
 WriteArtifact = Callable[[Path, Options], Artifact]
@@ -185,7 +190,7 @@ def lose_manifest(artifact: Artifact) -> None:
 
 def age_manifest(artifact: Artifact) -> None:
     path = manifest_path(artifact.path)
-    path.write_text(path.read_text().replace('"version": 1', '"version": 0'))
+    path.write_text(path.read_text().replace(f'"version": {MANIFEST_VERSION}', '"version": 0'))
 
 
 def rename_network(artifact: Artifact) -> None:

@@ -17,11 +17,11 @@ Manifest = dict[str, Any]
 DEEP = '{"version":1,"x":' + "[" * 100_000
 
 
-def at(*path: str, value: object) -> Callable[[Manifest], str]:
+def at(*path: str | int, value: object) -> Callable[[Manifest], str]:
     """The manifest with another value at `path`."""
 
     def change(manifest: Manifest) -> str:
-        inner = manifest
+        inner: Any = manifest
         for key in path[:-1]:
             inner = inner[key]
         reached(path[-1] in inner, f"a manifest has no {path} any more")
@@ -65,7 +65,7 @@ def test_the_manifest_as_it_was_is_read(bench: Bench, own_onnx: Path) -> None:
         ),
         pytest.param(size(0, 0), id="size 0"),
         pytest.param(at("version", value=10**30), id="version 10^30"),
-        pytest.param(at("size_bytes", value=-1), id="size_bytes -1"),
+        pytest.param(at("files", 0, "size_bytes", value=-1), id="size_bytes -1"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused(

@@ -131,7 +131,6 @@ LONG = "the engine's source and all its words are shown"
             lambda path: made.external(path, "gone.data"),
             r"gone\.data",
             id="external_missing",
-            marks=wrong_today(LONG),
         ),
         pytest.param(made.fixed_inside, r"batch|shape", id="fixed_inside", marks=wrong_today(LONG)),
         pytest.param(made.infinite_beside, r"not finite", id="infinite"),
@@ -163,7 +162,6 @@ def test_what_is_no_model_is_called_what_it_is(
     assert re.search(words, line, re.IGNORECASE)
 
 
-@wrong_today("two models whose weights lie beside them are one by their hash")
 def test_two_trainings_whose_graphs_are_equal_are_two_models(bench: Bench) -> None:
     first = made.external(bench.folder / "v1/net.onnx", "net.onnx.data", seed=1)
     second = made.external(bench.folder / "v2/net.onnx", "net.onnx.data", seed=2)
@@ -182,7 +180,6 @@ def test_two_models_of_one_name_are_told_apart(bench: Bench) -> None:
     assert "after" in said.stdout
 
 
-@wrong_today("only the graph is copied, and not the weights that lie beside it")
 def test_weights_beside_a_model_are_copied_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
