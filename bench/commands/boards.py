@@ -40,13 +40,15 @@ def devices(
 
 def _show(boards: Sequence[Board], found: Mapping[str, Probed]) -> None:
     from shufflenet_deploy.bench.analysis.wording import MISSING
+    from shufflenet_deploy.bench.devices import DEVICES
     from shufflenet_deploy.bench.presentation.tables import Column, Table
     from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, stdout_console
 
     headings = ("name", "what it is", "kind", "host", "cores", "GFLOP/s of a core")
     rows = []
     for board in boards:
-        cores = ",".join(map(str, board.cores)) or ("fastest" if board.kind == "adb" else "any")
+        usual = "fastest" if DEVICES[board.kind].takes_fastest_cores else "any"
+        cores = ",".join(map(str, board.cores)) or usual
         peaks = " or ".join(f"{peak.gflops:g}" for peak in board.peaks) or MISSING
         rows.append((board.name, board.title, board.kind, board.host or MISSING, cores, peaks))
     columns = tuple(Column(heading, words=True) for heading in headings)

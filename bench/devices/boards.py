@@ -6,10 +6,11 @@ import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
+from shufflenet_deploy.bench.devices.kinds import DEVICES
 from shufflenet_deploy.bench.folders import config_folder
 from shufflenet_deploy.bench.results import Target
 from shufflenet_deploy.runtime.errors import BenchError
@@ -39,8 +40,8 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str
     """The table's name."""
     title: _Words
-    kind: Literal["local", "ssh", "adb", "emulated"]
-    """The way to it."""
+    kind: str
+    """The way to it: a row of `DEVICES`."""
     host: _Words | None = None
     """To which ssh connects (an alias of ~/.ssh/config, or user@address), or a phone's serial
     number for adb."""
@@ -58,8 +59,13 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         """Refuse what would call an emulator's time a latency, and what ssh takes for an option."""
-        if self.kind == "emulated" and self.latency:
-            raise ValueError("the time of an emulated processor is no latency: latency = false")
+        if self.kind not in DEVICES:
+            raise ValueError(f"unknown kind {self.kind!r}: choose from {', '.join(DEVICES)}")
+        if self.latency and not DEVICES[self.kind].has_latency:
+            raise ValueError(
+                f"the time of a device that is {DEVICES[self.kind].phrase} is no latency: "
+                "latency = false"
+            )
         if self.host is not None and not re.fullmatch(r"[^\s\x00-\x1f-][^\s\x00-\x1f]*", self.host):
             raise ValueError(f"{self.host!r} is no host: it has blanks, or begins with a hyphen")
 
@@ -117,7 +123,8 @@ def matches(board: Board, own_name: str | None) -> bool | None:
 
 def is_this_machine(board: Board, here: Environment) -> bool:
     """Whether no way to `board` is needed: on a Raspberry Pi 4 itself ``rpi4`` is this machine."""
-    return board.kind == "local" or (board.kind == "ssh" and matches(board, here.board) is True)
+    is_here = DEVICES[board.kind].is_here
+    return is_here == "always" or (is_here == "by its name" and matches(board, here.board) is True)
 
 
 def pinned(board: Board, environment: Environment, threads: int) -> tuple[int, ...]:
@@ -126,7 +133,7 @@ def pinned(board: Board, environment: Environment, threads: int) -> tuple[int, .
     Those of the board's table, else on a phone the fastest kinds of core that have a core for each
     of `threads`: its system moves a program among kinds that differ several times in speed.
     """
-    if board.cores or board.kind != "adb":
+    if board.cores or not DEVICES[board.kind].takes_fastest_cores:
         return board.cores
     clocks = environment.maximum_mhz
     cores: list[int] = []

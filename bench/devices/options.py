@@ -28,3 +28,13 @@ class DeviceOptions:
     """Whether an emulator simulates caches too; None where nothing was said of it."""
     tell: Callable[[str], None] = _silent
     """Takes lines for the user."""
+
+    def given(self) -> tuple[str, ...]:
+        """Those of the command line that were given and that not every kind has a use for."""
+        options = {
+            "--provision": self.provision is not None,
+            "--prepare": self.prepare,
+            "--cpu": self.cpu is not None,
+            "--counts": self.caches is not None,
+        }
+        return tuple(option for option, is_given in options.items() if is_given)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from shufflenet_deploy.bench.devices import PROBES
+from shufflenet_deploy.bench.devices import DEVICES
 from shufflenet_deploy.bench.devices.boards import Board, is_this_machine, matches
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
@@ -30,7 +30,7 @@ def probe_all(boards: Sequence[Board]) -> dict[str, Probed]:
 def _probe(board: Board) -> Probed:
     here = is_this_machine(board, read_environment())
     try:
-        says = PROBES["local" if here else board.kind](board)
+        says = DEVICES["local" if here else board.kind].probe(board)
     except BenchError as error:
         return Probed(answers=False, says=str(error))
     if matches(board, says) is False:

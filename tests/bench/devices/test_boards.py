@@ -141,7 +141,10 @@ def test_a_user_without_a_file_has_the_boards_of_the_package(own: Path) -> None:
         ("[rpi4]\nhost = ''", r"board rpi4: .*\$.host"),
         ("[rpi4]\ncores = [-1]", r"board rpi4: .*\$.cores"),
         ("[mine]\ntitle = 'my board'", "board mine: .*missing required field `kind`"),
-        ("[mine]\ntitle = 'my board'\nkind = 'telnet'", "board mine: Invalid enum value 'telnet'"),
+        (
+            "[mine]\ntitle = 'my board'\nkind = 'telnet'",
+            "board mine: unknown kind 'telnet': choose from local, ssh",
+        ),
         ("[emulated]\nlatency = true", "board emulated: .*latency = false"),
         ("[[rpi5.peaks]]\nmhz = 0\ngflops = 1\nsource = 'me'", r"board rpi5: .*\$.peaks"),
     ],

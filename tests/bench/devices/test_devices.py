@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,7 +81,8 @@ def test_a_device_is_let_go_whatever_happens(
         def close(self) -> None:
             closed.append(self)
 
-    monkeypatch.setitem(devices.DEVICES, "local", lambda board, options: Closing())
+    row = dataclasses.replace(devices.DEVICES["local"], open=lambda board, options: Closing())
+    monkeypatch.setitem(devices.DEVICES, "local", row)
     with pytest.raises(KeyboardInterrupt), open_device(BOARDS["local"]):
         raise KeyboardInterrupt
     assert len(closed) == 1
