@@ -18,8 +18,6 @@ from shufflenet_deploy.runtime.worker.spec import Burst
 
 Series = Mapping[int, float]
 """Round -> one model's figure in that round."""
-Point = tuple[float, float]
-"""Multiply-adds and latency of one network."""
 
 BOOTSTRAP_MIN = 10
 """Values. Simulated, a percentile bootstrap over 3, 5 and 8 covers 76, 84 and 90% for 95%."""
@@ -107,24 +105,6 @@ def per_process(
 def paired_ratio(numerator: Series, denominator: Series) -> float:
     """The median over shared rounds of `numerator` by `denominator`; see `over_rounds`."""
     return over_rounds(lambda pair: pair[0] / pair[1], (numerator, denominator))
-
-
-def log_log_slope(points: Iterable[Point]) -> float:
-    """Slope of log latency on log multiply-adds, by least squares.
-
-    1 where time is proportional to multiply-adds, less where small networks waste more of it.
-    Raises ValueError where there are not two different multiply-adds.
-    """
-    logs = [(math.log(multiply_adds), math.log(latency)) for multiply_adds, latency in points]
-    multiply_adds, latencies = zip(*logs, strict=True) if logs else ((), ())
-    if len(set(multiply_adds)) < 2:
-        raise ValueError("a slope needs two networks of different multiply-adds")
-    return statistics.linear_regression(multiply_adds, latencies).slope
-
-
-def speedup_per_fourfold(points: Iterable[Point]) -> float:
-    """How many times faster a network becomes when its multiply-adds are cut to a quarter."""
-    return float(4 ** log_log_slope(points))
 
 
 @cache

@@ -21,11 +21,9 @@ from shufflenet_deploy.bench.analysis.summary import (
 )
 from shufflenet_deploy.bench.analysis.verdicts import verdict
 from shufflenet_deploy.bench.analysis.warnings import find_warnings
-from shufflenet_deploy.bench.measure.native import typical_ms
-from shufflenet_deploy.bench.measure.plan import words
 from shufflenet_deploy.bench.paper.claims import Paper
-from shufflenet_deploy.bench.paper.networks import Network
-from shufflenet_deploy.bench.results import Model, Results, Run, Timed, TimedModel
+from shufflenet_deploy.bench.paper.networks import Network, setting_words
+from shufflenet_deploy.bench.results import Model, Native, Results, Run, Timed, TimedModel
 
 _Key = tuple[int, int]
 """Index of a model, number of threads."""
@@ -126,6 +124,11 @@ def _model(
     )
 
 
+def typical_ms(native: Sequence[Native]) -> float:
+    """Of several processes: the median of their medians, or of their means from an older one."""
+    return median(one.mean_ms if one.median_ms is None else one.median_ms for one in native)
+
+
 def _native_ms(results: Results, index: int, threads: int) -> float | None:
     found = [one for one in results.native if (one.member, one.threads) == (index, threads)]
     return typical_ms(found) if found else None
@@ -202,7 +205,7 @@ def _verdicts(results: Results, paper: Paper) -> Iterator[Verdict]:
 
 def short_labels(models: Sequence[Model]) -> list[str]:
     """Short names, unique among those of one format: without the words that all share."""
-    each = [words(model.options) if model.options else [] for model in models]
+    each = [setting_words(model.options) if model.options else [] for model in models]
     shared = set.intersection(*(set(one) for one in each)) if each else set()
     labels = [
         "-".join([Network.of(model.options).label, *(word for word in own if word not in shared)])

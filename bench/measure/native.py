@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Protocol, runtime_checkable
 
 from msgspec.structs import replace
@@ -99,11 +98,6 @@ def parse(said: str, member: int, threads: int, process: int, key: str) -> Nativ
             f"--native-runner does not print what benchmark_model prints, but {line[:120]!r}: give "
             "LiteRT's benchmark_model for the device's processor"
         ) from None
-
-
-def typical_ms(native: Sequence[Native]) -> float:
-    """Of several processes: the median of their medians, or of their means from an older one."""
-    return median(one.mean_ms if one.median_ms is None else one.median_ms for one in native)
 
 
 def _key(one: Native) -> tuple[int, int, int, str]:

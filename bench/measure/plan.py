@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from shufflenet_deploy.bench.analysis.wording import count
 from shufflenet_deploy.bench.paper.claims import Claim, Paper
-from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.bench.paper.networks import Network, setting_words
 from shufflenet_deploy.bench.results import Block, Model
 from shufflenet_deploy.runtime.artifact import Options
 
@@ -94,21 +94,10 @@ def _setting(options: Options) -> Options:
 
 
 def _claim_title(claim: Claim, setting: Options) -> str:
-    return f"{claim.id}: {setting.format}, {' '.join(words(setting))}"
+    return f"{claim.id}: {setting.format}, {' '.join(setting_words(setting))}"
 
 
 def _others_title(model: Model) -> str:
     if model.options is None:
         return f"others: {model.format}"
-    return f"in turns: {model.format}, {' '.join(words(_setting(model.options)))}"
-
-
-def words(options: Options) -> list[str]:
-    """What names a setting beside its format; what is usual goes without saying."""
-    height, width = options.input_size
-    unusual = [
-        *([] if options.lowering == "fast" else [options.lowering]),
-        *([] if options.target == "arm64" else [options.target]),
-        *([] if options.io == "float32" else [f"{options.io}in"]),
-    ]
-    return [f"{height}x{width}", options.precision, *unusual]
+    return f"in turns: {model.format}, {' '.join(setting_words(_setting(model.options)))}"

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from shufflenet_deploy.bench.analysis.statistics import Point, speedup_per_fourfold
 from shufflenet_deploy.bench.paper.networks import Network
+from shufflenet_deploy.bench.paper.speedup import Point, speedup_per_fourfold
 
 PAPER = "arXiv 1707.01083"
 ERRORS_SIZE = (224, 224)

@@ -25,3 +25,14 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         groups = "" if self.groups is None else f"-g{self.groups}"
         scale = "" if self.scale is None else f"-x{self.scale}"
         return f"{self.name}{groups}{scale}"
+
+
+def setting_words(options: Options) -> list[str]:
+    """What names a setting beside its format; what is usual goes without saying."""
+    height, width = options.input_size
+    unusual = [
+        *([] if options.lowering == "fast" else [options.lowering]),
+        *([] if options.target == "arm64" else [options.target]),
+        *([] if options.io == "float32" else [f"{options.io}in"]),
+    ]
+    return [f"{height}x{width}", options.precision, *unusual]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from shufflenet_deploy.bench.analysis.summarise import typical_ms
 from shufflenet_deploy.bench.analysis.summary import ModelSummary, PairSummary, Setting
 from shufflenet_deploy.bench.analysis.wording import (
     decimal,
@@ -14,7 +15,6 @@ from shufflenet_deploy.bench.analysis.wording import (
     value_of,
     where,
 )
-from shufflenet_deploy.bench.measure.native import typical_ms
 from shufflenet_deploy.bench.presentation.tables import Column, Table
 from shufflenet_deploy.bench.report.columns import figures
 from shufflenet_deploy.bench.report.data import ReportData

@@ -16,17 +16,16 @@ from shufflenet_deploy.bench.analysis.statistics import (
     bootstrap_interval,
     burst_medians,
     log_interval,
-    log_log_slope,
     median_absolute_deviation,
     outliers,
     over_rounds,
     paired_ratio,
     per_process,
     quantile,
-    speedup_per_fourfold,
     t_interval,
     t_quantile,
 )
+from shufflenet_deploy.bench.paper.speedup import log_log_slope, speedup_per_fourfold
 from shufflenet_deploy.runtime.worker.spec import Burst
 
 times = st.floats(1e-3, 1e9)

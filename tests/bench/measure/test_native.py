@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.bench.measure.native import PROCESSES, measure, parse, typical_ms
+from shufflenet_deploy.bench.analysis.summarise import typical_ms
+from shufflenet_deploy.bench.measure.native import PROCESSES, measure, parse
 from shufflenet_deploy.bench.results import Model, Results
 from shufflenet_deploy.runtime.errors import BenchError
 
