@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shufflenet_deploy.bench.devices.boards import Board
+    from shufflenet_deploy.bench.devices.board import Board
     from shufflenet_deploy.bench.devices.probing import Probed
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shufflenet_deploy.bench.devices.boards import Board, is_this_machine, matches
+from shufflenet_deploy.bench.devices.board import Board, matches
+from shufflenet_deploy.bench.devices.boards import is_this_machine
 from shufflenet_deploy.bench.devices.kinds import DEVICES, Counter, Device
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.runtime.errors import BenchError

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
-from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.link import ask, last_line
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
+from shufflenet_deploy.bench.devices.board import Board, Peak, matches
 from shufflenet_deploy.bench.devices.kinds import DEVICES
 from shufflenet_deploy.bench.folders import config_folder
 from shufflenet_deploy.bench.results import Target
@@ -18,56 +18,6 @@ from shufflenet_deploy.runtime.machine.environment import Environment
 
 CLOCK_TOLERANCE = 0.05
 """By which a clock may miss that of a published peak and still be it."""
-
-_Positive = Annotated[float, msgspec.Meta(gt=0)]
-_Core = Annotated[int, msgspec.Meta(ge=0)]
-_Words = Annotated[str, msgspec.Meta(min_length=1)]
-
-
-class Peak(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The highest published rate of one core in fp32."""
-
-    mhz: _Positive
-    """The clock that it belongs to."""
-    gflops: _Positive
-    """A multiply-add is two of them."""
-    source: _Words
-
-
-class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of ``devices.toml``."""
-
-    name: str
-    """The table's name."""
-    title: _Words
-    kind: str
-    """The way to it: a row of `DEVICES`."""
-    host: _Words | None = None
-    """To which ssh connects (an alias of ~/.ssh/config, or user@address), or a phone's serial
-    number for adb."""
-    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
-    """For ssh, where its configuration does not tell."""
-    ssh_config: _Words | None = None
-    """A configuration for ssh instead of ~/.ssh/config."""
-    identity: tuple[_Words, ...] = ()
-    """How its own name may begin, see `environment.board`; none: it may be any."""
-    cores: tuple[_Core, ...] = ()
-    """To which workers are pinned where nothing else is asked for; none leaves it to the system."""
-    latency: bool = True
-    """Whether its time is a latency."""
-    peaks: tuple[Peak, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what would call an emulator's time a latency, and what ssh takes for an option."""
-        if self.kind not in DEVICES:
-            raise ValueError(f"unknown kind {self.kind!r}: choose from {', '.join(DEVICES)}")
-        if self.latency and not DEVICES[self.kind].has_latency:
-            raise ValueError(
-                f"the time of a device that is {DEVICES[self.kind].phrase} is no latency: "
-                "latency = false"
-            )
-        if self.host is not None and not re.fullmatch(r"[^\s\x00-\x1f-][^\s\x00-\x1f]*", self.host):
-            raise ValueError(f"{self.host!r} is no host: it has blanks, or begins with a hyphen")
 
 
 def load_boards(user_file: Path | None) -> dict[str, Board]:
@@ -109,16 +59,6 @@ def user_boards() -> Path | None:
     """Where a user's own boards are described; None where there is no home folder."""
     folder = config_folder()
     return folder / "devices.toml" if folder else None
-
-
-def matches(board: Board, own_name: str | None) -> bool | None:
-    """Whether a machine that calls itself `own_name` is a `board`.
-
-    None where that cannot be told: `board` may be any machine, or the machine says no name.
-    """
-    if not board.identity or own_name is None:
-        return None
-    return own_name.startswith(board.identity)
 
 
 def is_this_machine(board: Board, here: Environment) -> bool:
@@ -182,7 +122,17 @@ def _user_tables(path: Path | None) -> dict[str, Any]:
 def _board(name: str, table: dict[str, Any]) -> Board:
     if "name" in table:
         raise msgspec.ValidationError("`name` is the name of the table and no value in it")
-    return msgspec.convert({**table, "name": name}, type=Board)
+    board = msgspec.convert({**table, "name": name}, type=Board)
+    kind = DEVICES.get(board.kind)
+    if kind is None:
+        raise msgspec.ValidationError(
+            f"unknown kind {board.kind!r}: choose from {', '.join(DEVICES)}"
+        )
+    if board.latency and not kind.has_latency:
+        raise msgspec.ValidationError(
+            f"the time of a device that is {kind.phrase} is no latency: latency = false"
+        )
+    return board
 
 
 def _broken(path: Path | None, what: str) -> BenchError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shufflenet_deploy.bench.counted import Counted
-from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.report import Report

@@ -14,7 +14,7 @@ from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 if TYPE_CHECKING:
-    from shufflenet_deploy.bench.devices.boards import Board
+    from shufflenet_deploy.bench.devices.board import Board
 
 
 class Device(Protocol):

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from shufflenet_deploy.bench.devices import DEVICES
-from shufflenet_deploy.bench.devices.boards import Board, is_this_machine, matches
+from shufflenet_deploy.bench.devices.board import Board, matches
+from shufflenet_deploy.bench.devices.boards import is_this_machine
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 

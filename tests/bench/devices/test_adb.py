@@ -16,7 +16,7 @@ from shufflenet_deploy.bench.devices.adb import (
     phone_name,
 )
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
-from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.runtime.errors import BenchError
 
 ANY = Board(name="android", title="a phone", kind="adb")

@@ -15,7 +15,7 @@ import pytest
 from arm_root import MODEL, ArmBoard, arm_board
 from bench_command import BenchCommand, Outcome
 from host_cache import shared_bundle, shared_folder
-from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh

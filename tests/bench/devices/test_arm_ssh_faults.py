@@ -21,7 +21,7 @@ from arm_root import ArmBoard, arm_board
 from bench_command import BenchCommand
 from host_cache import shared_bundle, use_shared_cache
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError, this_host
-from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh

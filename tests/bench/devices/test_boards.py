@@ -6,14 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.devices import boards
-from shufflenet_deploy.bench.devices.boards import (
-    Board,
-    find_board,
-    is_this_machine,
-    load_boards,
-    matches,
-    target,
-)
+from shufflenet_deploy.bench.devices.board import Board, matches
+from shufflenet_deploy.bench.devices.boards import find_board, is_this_machine, load_boards, target
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment
 

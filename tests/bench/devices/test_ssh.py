@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench_command import BenchCommand
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError
-from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.link import ask, script
 from shufflenet_deploy.bench.devices.ssh import SshLink, explain, probe_ssh
 from shufflenet_deploy.runtime.errors import BenchError
