@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from shufflenet_deploy.export.calibration import CalibrationSet, from_folder, from_noise
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import FORMATS, Emitted
-from shufflenet_deploy.export.graph.operators import Graph
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.rewrites import REWRITES, kind
 from shufflenet_deploy.export.rewrites.pixels import with_normalisation

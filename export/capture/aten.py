@@ -29,11 +29,11 @@ from shufflenet_deploy.export.graph.operators import (
     LocalResponseNorm,
     MaxPool,
     Operator,
-    Pair,
     Relu,
     Shuffle,
     Sigmoid,
 )
+from shufflenet_deploy.export.graph.windows import Pair
 from shufflenet_deploy.runtime.errors import ExportError
 
 BATCH = 2

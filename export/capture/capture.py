@@ -21,7 +21,8 @@ from shufflenet_deploy.export.capture.aten import (
     source_of,
 )
 from shufflenet_deploy.export.capture.folding import fold
-from shufflenet_deploy.export.graph.operators import Graph, Node, Pair
+from shufflenet_deploy.export.graph.graph import Graph, Node
+from shufflenet_deploy.export.graph.windows import Pair
 from shufflenet_deploy.runtime.errors import ExportError
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
@@ -17,10 +18,7 @@ from shufflenet_deploy.export.graph.operators import (
     Flatten,
     FullyConnected,
     GlobalMean,
-    Graph,
-    Node,
     Relu,
-    shapes,
 )
 from shufflenet_deploy.runtime.errors import ExportError
 

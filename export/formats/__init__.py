@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export.graph.operators import Graph
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.runtime.artifact import Options, Simplification
 from shufflenet_deploy.runtime.errors import ExportError
 

@@ -1,23 +1,23 @@
-"""`Graph`: the small form of a network between its capture and its emission.
+"""The operators of a `Graph`, each with the shape of what it makes.
 
-It is neutral of layout and of batch: the shape of a value is (channels, height, width), or
+They are neutral of layout and of batch: the shape of a value is (channels, height, width), or
 (channels,) after a flattening and, unless it keeps a map, after a global mean. Weights have
-PyTorch's order. Emitters choose the layout and put the batch in front.
+PyTorch's order. `shape` raises `ValueError` where the shapes of the inputs do not fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shufflenet_deploy.export.graph.windows import Pair, window_counts
+
 Array = NDArray[np.floating[Any]]
 Shape = tuple[int, ...]
-Pair = tuple[int, int]
-"""Vertical, horizontal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,11 @@ class Convolution:
         outputs, inputs_each = self.weight.shape[:2]
         return bool(self.groups == outputs and inputs_each == 1)
 
+    def shape(self, images: Shape) -> Shape:
+        """As the class says."""
+        _expect(images[0] == self.weight.shape[1] * self.groups, "channels")
+        return (len(self.bias), *window_counts(images[1:], self.kernel, self.stride, self.padding))
+
 
 @dataclass(frozen=True)
 class MaxPool:
@@ -58,6 +63,10 @@ class MaxPool:
     padding: Pair = (0, 0)
     non_negative: bool = False
 
+    def shape(self, images: Shape) -> Shape:
+        """(C, H, W) -> (C, H', W')."""
+        return (images[0], *window_counts(images[1:], self.kernel, self.stride, self.padding))
+
 
 @dataclass(frozen=True)
 class AveragePool:
@@ -67,12 +76,20 @@ class AveragePool:
     stride: Pair
     padding: Pair = (0, 0)
 
+    def shape(self, images: Shape) -> Shape:
+        """(C, H, W) -> (C, H', W')."""
+        return (images[0], *window_counts(images[1:], self.kernel, self.stride, self.padding))
+
 
 @dataclass(frozen=True)
 class AdaptiveAveragePool:
     """Mean over windows that divide the map into `size`, as PyTorch's layer of that name."""
 
     size: Pair
+
+    def shape(self, images: Shape) -> Shape:
+        """(C, H, W) -> (C, *size)."""
+        return (images[0], *self.size)
 
 
 @dataclass(frozen=True)
@@ -81,10 +98,18 @@ class GlobalMean:
 
     keeps_map: bool = False
 
+    def shape(self, images: Shape) -> Shape:
+        """As the class says."""
+        return (images[0], 1, 1) if self.keeps_map else images[:1]
+
 
 @dataclass(frozen=True)
 class Flatten:
     """(C, H, W) -> (C * H * W,), channels outermost."""
+
+    def shape(self, images: Shape) -> Shape:
+        """As the class says."""
+        return (prod(images),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +120,22 @@ class FullyConnected:
     bias: Array
     relu: bool = False
 
+    def shape(self, features: Shape) -> Shape:
+        """(I,) -> (O,)."""
+        _expect(features == self.weight.shape[1:], "features")
+        return self.weight.shape[:1]
+
 
 @dataclass(frozen=True)
 class Add:
     """Sum of two values of one shape."""
 
     relu: bool = False
+
+    def shape(self, first: Shape, second: Shape) -> Shape:
+        """That of both."""
+        _expect(first == second, "shapes that differ")
+        return first
 
 
 @dataclass(frozen=True)
@@ -109,20 +144,38 @@ class ChannelScale:
 
     relu: bool = False
 
+    def shape(self, images: Shape, factors: Shape) -> Shape:
+        """That of the first."""
+        _expect(factors == (images[0], 1, 1), "channels")
+        return images
+
 
 @dataclass(frozen=True)
 class Concatenate:
     """Along the channels."""
+
+    def shape(self, first: Shape, *others: Shape) -> Shape:
+        """Any number of maps of one size -> all their channels."""
+        _expect(all(other[1:] == first[1:] for other in others), "sizes that differ")
+        return (first[0] + sum(other[0] for other in others), *first[1:])
 
 
 @dataclass(frozen=True)
 class Relu:
     """max(x, 0)."""
 
+    def shape(self, values: Shape) -> Shape:
+        """Unchanged."""
+        return values
+
 
 @dataclass(frozen=True)
 class Sigmoid:
     """1 / (1 + exp(-x))."""
+
+    def shape(self, values: Shape) -> Shape:
+        """Unchanged."""
+        return values
 
 
 @dataclass(frozen=True)
@@ -131,12 +184,22 @@ class Shuffle:
 
     groups: int
 
+    def shape(self, images: Shape) -> Shape:
+        """Unchanged."""
+        _expect(images[0] % self.groups == 0, "groups")
+        return images
+
 
 @dataclass(frozen=True)
 class Gather:
     """Any selection of channels: output k is input ``order[k]``."""
 
     order: tuple[int, ...]
+
+    def shape(self, images: Shape) -> Shape:
+        """(C, H, W) -> (as many as are selected, H, W)."""
+        _expect(max(self.order) < images[0], "channels")
+        return (len(self.order), *images[1:])
 
 
 @dataclass(frozen=True)
@@ -152,6 +215,10 @@ class LocalResponseNorm:
     beta: float
     k: float
 
+    def shape(self, values: Shape) -> Shape:
+        """Unchanged."""
+        return values
+
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm:
@@ -160,144 +227,21 @@ class BatchNorm:
     scale: NDArray[np.float64]
     shift: NDArray[np.float64]
 
+    def shape(self, values: Shape) -> Shape:
+        """Unchanged."""
+        return values
+
 
 Operator = (
-    Convolution
-    | MaxPool
-    | AveragePool
-    | AdaptiveAveragePool
-    | GlobalMean
-    | Flatten
-    | FullyConnected
-    | Add
-    | ChannelScale
-    | Concatenate
-    | Relu
-    | Sigmoid
-    | Shuffle
-    | Gather
-    | LocalResponseNorm
-    | BatchNorm
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """An operator on named values. Its one output has the node's own name."""
-
-    name: str
-    operator: Operator
-    inputs: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """Nodes in an order in which each comes after what it reads."""
-
-    input: str
-    input_shape: Shape
-    nodes: tuple[Node, ...]
-    output: str
-
-    def __iter__(self) -> Iterator[Node]:
-        return iter(self.nodes)
-
-    def node(self, name: str) -> Node | None:
-        """The node that makes the value `name`; None for the graph's input."""
-        return next((node for node in self.nodes if node.name == name), None)
-
-    def readers(self, name: str) -> list[Node]:
-        """The nodes that read the value `name`, in order."""
-        return [node for node in self.nodes if name in node.inputs]
-
-    def sole_reader(self, name: str) -> Node | None:
-        """The one node that reads `name`, where nothing else does."""
-        readers = self.readers(name)
-        return readers[0] if len(readers) == 1 and name != self.output else None
-
-    def with_nodes(self, changed: Mapping[str, Node | None]) -> Graph:
-        """The graph with some nodes exchanged; None drops one, whose readers then read its input.
-
-        The drop of a node with several inputs is not defined.
-        """
-        instead: dict[str, str] = {}
-        nodes = []
-        for node in self.nodes:
-            new = changed.get(node.name, node)
-            if new is None:
-                (source,) = node.inputs
-                instead[node.name] = instead.get(source, source)
-            else:
-                inputs = tuple(instead.get(name, name) for name in new.inputs)
-                nodes.append(replace(new, inputs=inputs))
-        return replace(self, nodes=tuple(nodes), output=instead.get(self.output, self.output))
+    Convolution | MaxPool | AveragePool | AdaptiveAveragePool | GlobalMean | Flatten
+    | FullyConnected | Add | ChannelScale | Concatenate | Relu | Sigmoid | Shuffle | Gather
+    | LocalResponseNorm | BatchNorm
+)  # fmt: skip
 
 
 def shuffle_order(channels: int, groups: int) -> NDArray[np.intp]:
     """The channel that a shuffle with `groups` puts at each place (section 3.1 of the paper)."""
     return np.arange(channels).reshape(groups, channels // groups).T.ravel()
-
-
-def shapes(graph: Graph) -> dict[str, Shape]:
-    """The shape of every value, without the batch.
-
-    Raises `ValueError` for a graph that does not fit together.
-    """
-    known = {graph.input: graph.input_shape}
-    for node in graph:
-        inputs = [known[name] for name in node.inputs]
-        try:
-            known[node.name] = _shape(node.operator, inputs)
-        except ValueError as error:
-            raise ValueError(f"{node.name} does not take {inputs}: {error}") from None
-    return known
-
-
-def _shape(operator: Operator, inputs: list[Shape]) -> Shape:
-    (first, *others) = inputs
-    match operator:
-        case Convolution():
-            _expect(first[0] == operator.weight.shape[1] * operator.groups, "channels")
-            windows = _windows(first, operator.kernel, operator.stride, operator.padding)
-            return (operator.weight.shape[0], *windows)
-        case MaxPool() | AveragePool():
-            windows = _windows(first, operator.kernel, operator.stride, operator.padding)
-            return (first[0], *windows)
-        case AdaptiveAveragePool():
-            return (first[0], *operator.size)
-        case GlobalMean():
-            return (first[0], 1, 1) if operator.keeps_map else first[:1]
-        case Flatten():
-            return (int(np.prod(first)),)
-        case FullyConnected():
-            _expect(first == operator.weight.shape[1:], "features")
-            return operator.weight.shape[:1]
-        case Add():
-            _expect(others == [first], "shapes that differ")
-            return first
-        case ChannelScale():
-            _expect(others == [(first[0], 1, 1)], "channels")
-            return first
-        case Concatenate():
-            _expect(all(other[1:] == first[1:] for other in others), "sizes that differ")
-            return (sum(shape[0] for shape in inputs), *first[1:])
-        case Shuffle():
-            _expect(first[0] % operator.groups == 0, "groups")
-            return first
-        case Gather():
-            _expect(max(operator.order) < first[0], "channels")
-            return (len(operator.order), *first[1:])
-        case Relu() | Sigmoid() | LocalResponseNorm() | BatchNorm():
-            return first
-
-
-def _windows(shape: Shape, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
-    _, *size = shape
-    height, width = (
-        (size[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in (0, 1)
-    )
-    _expect(min(height, width) > 0, "a map smaller than the window")
-    return height, width
 
 
 def _expect(condition: bool, reason: str) -> None:

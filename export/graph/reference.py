@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
@@ -20,7 +21,6 @@ from shufflenet_deploy.export.graph.operators import (
     FullyConnected,
     Gather,
     GlobalMean,
-    Graph,
     LocalResponseNorm,
     MaxPool,
     Operator,

@@ -5,7 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export.graph.operators import Pair
+Pair = tuple[int, int]
+"""Vertical, horizontal."""
+
+
+def window_counts(
+    size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
+) -> tuple[int, ...]:
+    """How many windows of `kernel` fit on a map of `size`, padded on both sides.
+
+    Raises `ValueError` where none does.
+    """
+    counts = tuple(
+        (size[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in (0, 1)
+    )
+    if min(counts) < 1:
+        raise ValueError("a map smaller than the window")
+    return counts
 
 
 def adaptive_average_weights(before: Pair, after: Pair) -> NDArray[np.float64]:

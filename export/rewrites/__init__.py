@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shufflenet_deploy.export.capture.folding import with_relu
+from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
     Add,
     AveragePool,
@@ -21,14 +22,11 @@ from shufflenet_deploy.export.graph.operators import (
     FullyConnected,
     Gather,
     GlobalMean,
-    Graph,
     LocalResponseNorm,
     MaxPool,
-    Node,
     Relu,
     Shuffle,
     Sigmoid,
-    shapes,
     shuffle_order,
 )
 from shufflenet_deploy.export.rewrites.bottleneck import pad_bottleneck

@@ -8,7 +8,8 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export.graph.operators import Convolution, Gather, Graph, Node
+from shufflenet_deploy.export.graph.graph import Graph, Node
+from shufflenet_deploy.export.graph.operators import Convolution, Gather
 
 
 @dataclass(frozen=True, eq=False)

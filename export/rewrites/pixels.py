@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from shufflenet_deploy.export.graph.operators import Convolution, Graph, Node
+from shufflenet_deploy.export.graph.graph import Graph, Node
+from shufflenet_deploy.export.graph.operators import Convolution
 from shufflenet_deploy.runtime.artifact import Preprocessing
 
 OFFSETS = {"uint8": 0, "int8": 128}

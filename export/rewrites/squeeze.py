@@ -8,7 +8,8 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export.graph.operators import Convolution, GlobalMean, Graph, Node, Operator
+from shufflenet_deploy.export.graph.graph import Graph, Node
+from shufflenet_deploy.export.graph.operators import Convolution, GlobalMean, Operator
 
 
 def squeeze_before_expansion(graph: Graph) -> tuple[Graph, int]:

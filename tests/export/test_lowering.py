@@ -1,4 +1,4 @@
-"""Which rewrites each kind of artifact gets, in which order: a table that no refactoring changes."""
+"""Which rewrites each kind of artifact gets, in which order: a table that refactoring keeps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.capture.capture import capture
-from shufflenet_deploy.export.graph.operators import Graph
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.request import PRECISIONS, TARGETS, Request
 from shufflenet_deploy.models.networks import build, variant
 

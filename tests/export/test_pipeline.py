@@ -15,7 +15,8 @@ import torch
 
 from shufflenet_deploy.export import pipeline, request
 from shufflenet_deploy.export.formats import FORMATS, Emitted, Inputs
-from shufflenet_deploy.export.graph.operators import FullyConnected, Graph
+from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.graph.operators import FullyConnected
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.models.networks import NETWORKS, Variant, variant

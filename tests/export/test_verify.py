@@ -15,7 +15,8 @@ from torch import nn
 
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import FORMATS
-from shufflenet_deploy.export.graph.operators import Convolution, Gather, Graph, Node, Shuffle
+from shufflenet_deploy.export.graph.graph import Graph, Node
+from shufflenet_deploy.export.graph.operators import Convolution, Gather, Shuffle
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.export.verify import Reference, reference, self_check, verify

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
     Add,
     AveragePool,
@@ -17,15 +18,12 @@ from shufflenet_deploy.export.graph.operators import (
     Convolution,
     FullyConnected,
     GlobalMean,
-    Graph,
     MaxPool,
-    Node,
     Operator,
     Relu,
     Shape,
     Shuffle,
     Sigmoid,
-    shapes,
 )
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]

@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
@@ -21,18 +22,14 @@ from shufflenet_deploy.export.graph.operators import (
     FullyConnected,
     Gather,
     GlobalMean,
-    Graph,
     LocalResponseNorm,
     MaxPool,
-    Node,
-    Pair,
     Relu,
     Shape,
     Shuffle,
     Sigmoid,
-    shapes,
 )
-from shufflenet_deploy.export.graph.windows import adaptive_average_weights
+from shufflenet_deploy.export.graph.windows import Pair, adaptive_average_weights
 from shufflenet_deploy.runtime.errors import ExportError
 
 OPSET = 18

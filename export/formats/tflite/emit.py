@@ -14,6 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from shufflenet_deploy.export.formats.tflite.builder import TFLiteBuilder
+from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
@@ -25,18 +26,14 @@ from shufflenet_deploy.export.graph.operators import (
     FullyConnected,
     Gather,
     GlobalMean,
-    Graph,
     LocalResponseNorm,
     MaxPool,
-    Node,
-    Pair,
     Relu,
     Shape,
     Shuffle,
     Sigmoid,
-    shapes,
 )
-from shufflenet_deploy.export.graph.windows import adaptive_average_weights, is_same_padding
+from shufflenet_deploy.export.graph.windows import Pair, adaptive_average_weights, is_same_padding
 from shufflenet_deploy.runtime.errors import ExportError
 
 OUTPUT = "logits"

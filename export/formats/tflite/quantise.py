@@ -15,7 +15,8 @@ from ai_edge_quantizer.qtyping import TFLOperationName
 from numpy.typing import NDArray
 
 from shufflenet_deploy.export.formats.tflite.builder import SIGNATURE, take_uint8
-from shufflenet_deploy.export.graph.operators import Graph, LocalResponseNorm
+from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.graph.operators import LocalResponseNorm
 from shufflenet_deploy.export.rewrites.pixels import OFFSETS
 
 SCHEME = "static int8 activations, int8 weights per channel"

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from generated_graphs import Building, classified, graphs, units
 from shufflenet_deploy.export.formats.onnx import emit as to_onnx
 from shufflenet_deploy.export.formats.tflite import emit as to_tflite
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     BatchNorm,
     Flatten,
     FullyConnected,
     Gather,
-    Graph,
     LocalResponseNorm,
     MaxPool,
     Shuffle,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generated_graphs import Building, units
-from shufflenet_deploy.export.graph.operators import Convolution, Gather, Graph, Shuffle
+from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.graph.operators import Convolution, Gather, Shuffle
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.rewrites import (
     absorb_shuffle,

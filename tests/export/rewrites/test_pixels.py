@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generated_graphs import Building
-from shufflenet_deploy.export.graph.operators import Graph
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.rewrites.pixels import OFFSETS, with_normalisation
 from shufflenet_deploy.runtime.artifact import Preprocessing

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 
 from generated_graphs import Building, graphs, units
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import (
     Add,
     AveragePool,
@@ -18,7 +19,6 @@ from shufflenet_deploy.export.graph.operators import (
     Convolution,
     Gather,
     GlobalMean,
-    Graph,
     MaxPool,
     Relu,
     Shuffle,
