@@ -26,10 +26,10 @@ from shufflenet_deploy.bench.accuracy.evaluation import (
 from shufflenet_deploy.bench.accuracy.statistics import (
     mcnemar_p,
     ranks,
-    signal_to_noise_db,
     wilson_interval,
 )
 from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.decibels import signal_to_noise_db
 from shufflenet_deploy.runtime.engines import Opener, Session, open_session
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 from shufflenet_deploy.runtime.images.classify import infer

@@ -50,16 +50,6 @@ def mcnemar_p(lost: int, gained: int) -> float:
     return float(min(1, 2 * tail / 2**images))
 
 
-def signal_to_noise_db(signal: float, noise: float) -> float:
-    """10 log10 of `signal` by `noise`, both sums of squares; infinite where there is no noise.
-
-    Raises ValueError where there is no signal.
-    """
-    if not signal > 0:
-        raise ValueError("there is no signal")
-    return 10 * math.log10(signal / noise) if noise else math.inf
-
-
 def ranks(logits: NDArray[Any], classes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Places (N,) of `classes` (N,) in the order of `logits` (N, all classes); 0 is the best.
 

@@ -13,7 +13,6 @@ from hypothesis.extra import numpy as arrays
 from shufflenet_deploy.bench.accuracy.statistics import (
     mcnemar_p,
     ranks,
-    signal_to_noise_db,
     wilson_interval,
 )
 
@@ -116,15 +115,6 @@ def test_mcnemar_of_more_images_than_a_float_holds() -> None:
     normal = math.erfc((gained - lost - 1) / math.sqrt(2 * (lost + gained)))
     assert mcnemar_p(lost, gained) == pytest.approx(normal, rel=1e-3)
     assert mcnemar_p(0, 50_000) == 0
-
-
-def test_decibels() -> None:
-    assert signal_to_noise_db(100, 1) == pytest.approx(20)
-    assert signal_to_noise_db(2, 1) == pytest.approx(3.0103)
-    assert signal_to_noise_db(1, 1) == 0
-    assert signal_to_noise_db(1, 0) == math.inf
-    with pytest.raises(ValueError, match="no signal"):
-        signal_to_noise_db(0, 1)
 
 
 @given(
