@@ -28,10 +28,11 @@ from shufflenet_deploy.bench.analysis.wording import decimal, span
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.cost import TARGETS
 from shufflenet_deploy.export.formats.onnx.simplify import simplify
-from shufflenet_deploy.export.request import FORMATS, LOWERINGS, Request
+from shufflenet_deploy.export.request import LOWERINGS, Request
 from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.models.networks import variant
 from shufflenet_deploy.runtime.artifact import Artifact, File, manifest_path, write_manifest
+from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 SCALES = (0.5, 1.0, 2.0)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shufflenet_deploy.export.request import (
-    FORMATS,
     IMAGENET,
     INPUT_TYPES,
     LOWERINGS,
@@ -24,6 +23,7 @@ from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.command_line import run
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.formats import FORMATS
 
 if TYPE_CHECKING:
     from shufflenet_deploy.export.cost import Cost
@@ -52,7 +52,7 @@ def export(
     ] = None,
     format_: Annotated[
         list[str] | None,
-        typer.Option("--format", help=f"{' | '.join(FORMATS)}; repeatable.", show_default="both"),
+        typer.Option("--format", help=f"{' | '.join(FORMATS)}; repeatable.", show_default="all"),
     ] = None,
     precision: Annotated[
         list[str] | None,

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from shufflenet_deploy.export import pipeline
+from shufflenet_deploy.export.formats import quantiser_for
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import ExportError
@@ -75,10 +76,13 @@ def compare(fp32: Artifact, int8: Artifact, data: str | None) -> Cost:
     Each in processes of their own. Raises `ExportError` where one of these fails.
     """
     quantisation = int8.manifest.quantisation
-    assert quantisation is not None
+    if quantisation is None:
+        raise ValueError(f"{int8.path} is not in int8")
     options = int8.manifest.options
-    # TFLite's int8 is the same for every target; ONNX's is not.
-    is_for_here = options.format != "onnx" or TARGETS.get(platform.machine()) == options.target
+    is_for_here = (
+        not quantiser_for(options.format).depends_on_target
+        or TARGETS.get(platform.machine()) == options.target
+    )
     return Cost(
         format=options.format,
         size_bytes=(fp32.manifest.size_bytes, int8.manifest.size_bytes),

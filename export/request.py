@@ -15,8 +15,8 @@ from shufflenet_deploy.models.networks import (
 )
 from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.errors import ExportError, ModelsError
+from shufflenet_deploy.runtime.formats import FORMATS
 
-FORMATS = ("onnx", "tflite")
 PRECISIONS = ("fp32", "fp16", "int8")
 LOWERINGS = ("fast", "plain")
 TARGETS = ("arm64", "x86-64")
@@ -37,7 +37,7 @@ class Request:
     groups: int | None = None
     scale: float | None = None
     input_size: Size | None = None
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = tuple(FORMATS)
     precisions: tuple[str, ...] = ("fp32",)
     lowering: str = "fast"
     target: str = "arm64"
@@ -54,7 +54,7 @@ class Request:
 
     def __post_init__(self) -> None:
         for option, values, choices in (
-            ("format", self.formats, FORMATS),
+            ("format", self.formats, tuple(FORMATS)),
             ("precision", self.precisions, PRECISIONS),
             ("lowering", [self.lowering], LOWERINGS),
             ("target", [self.target], TARGETS),

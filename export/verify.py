@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from shufflenet_deploy.runtime.artifact import Preprocessing, SelfCheck, Verification
+from shufflenet_deploy.runtime.decibels import sqnr_db
 from shufflenet_deploy.runtime.engines import Session
+from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.preprocess import Pixels, normalise
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels, to_layout
@@ -25,6 +27,37 @@ TOLERANCE = {"fp32": 1e-4, "fp16": 0.05}
 MIN_SQNR_DB = 3.0
 """Of int8, against 0 where nothing of the signal is left. What int8 costs is for the accuracy to
 say; narrow networks of random weights on small images have some 7 dB."""
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """A session whose model takes one image at a time and no batch, fed with batches."""
+
+    session: Session
+
+    @property
+    def engine(self) -> str:
+        """As the session has it, like all here but `run`."""
+        return self.session.engine
+
+    @property
+    def engine_version(self) -> str:
+        """The engine's version."""
+        return self.session.engine_version
+
+    @property
+    def delegate_partitions(self) -> int | None:
+        """Pieces that a delegate runs."""
+        return self.session.delegate_partitions
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What the model takes."""
+        return self.session.inputs
+
+    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Images (N, ...) -> logits (N, classes)."""
+        return np.concatenate([self.session.run(image[None]) for image in images])
 
 
 @dataclass(frozen=True)
@@ -101,7 +134,7 @@ def quantised_sqnr_db(session: Session, images: NDArray[Any], wanted: Reference)
     Its float model was verified before; this finds a quantisation that failed. Raises
     `ExportError` where the SQNR is below `MIN_SQNR_DB`.
     """
-    logits = np.concatenate([session.run(image[None]) for image in images])
+    logits = OneByOne(session).run(images)
     decibels = sqnr_db(wanted.logits, logits)
     if not decibels >= MIN_SQNR_DB:
         raise ExportError(
@@ -117,14 +150,6 @@ def quantised_self_check(session: Session, images: NDArray[Any], wanted: Referen
     logits = _logits(session, images, wanted)
     distance = float(np.abs(logits - wanted.logits).max()) / wanted.deviation
     return _self_check(logits[0], wanted, max(distance, 0.05))
-
-
-def sqnr_db(signal: Floats, measured: Floats) -> float:
-    """Signal to quantisation noise: 10 log10 of the signal's power over the error's."""
-    error = np.square(np.asarray(measured, np.float64) - signal).sum()
-    if error == 0:
-        return float("inf")
-    return float(10 * np.log10(np.square(np.asarray(signal, np.float64)).sum() / error))
 
 
 def self_check(precision: str, wanted: Reference) -> SelfCheck:

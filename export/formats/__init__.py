@@ -1,97 +1,59 @@
-"""From a lowered graph to a file's bytes, in each format and precision."""
+"""How each format of `runtime.formats` is emitted: one row each.
+
+A format's modules, and the packages that they need, are imported when it is first asked for:
+onnxsim alone takes longer to import than all else that a TFLite export does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from numpy.typing import NDArray
-
+from shufflenet_deploy.export.formats.emitter import Emitter, Quantiser
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.runtime.artifact import Options, Simplification
+from shufflenet_deploy.export.rewrites import lowering
+from shufflenet_deploy.runtime.artifact import Options, Rewrite
 from shufflenet_deploy.runtime.errors import ExportError
 
 
-@dataclass(frozen=True)
-class Emitted:
-    """A file's bytes, and what is to be told of how they were made."""
+def _onnx() -> Emitter:
+    from shufflenet_deploy.export.formats.onnx.emitter import EMITTER
 
-    data: bytes
-    simplification: Simplification | None = None
-    before: Quantised | None = None
-    """Of int8: what was quantised, and how."""
+    return EMITTER
 
 
-@dataclass(frozen=True)
-class Quantised:
-    """The float model that int8 was made of, and the scheme."""
+def _tflite() -> Emitter:
+    from shufflenet_deploy.export.formats.tflite.emitter import EMITTER
 
-    data: bytes
-    scheme: str
+    return EMITTER
 
 
-Inputs = Sequence[NDArray[Any]]
-"""Calibration images (1, ...) in the format's layout, float32, made as they are asked for."""
-
-
-@dataclass(frozen=True)
-class Format:
-    """A row of `FORMATS`."""
-
-    layout: str
-    emit: Callable[[Graph, Options, Inputs], Emitted]
-    """The inputs are for int8 alone."""
-
-
-def _onnx(graph: Graph, options: Options, inputs: Inputs) -> Emitted:
-    # Here, because importing onnxsim takes longer than all else that a TFLite export does.
-    from shufflenet_deploy.export.formats.onnx import emit as to_onnx
-    from shufflenet_deploy.export.formats.onnx import quantise as quantize_onnx
-    from shufflenet_deploy.export.formats.onnx.simplify import simplify
-
-    if options.precision != "int8":
-        half = options.precision == "fp16"
-        model = to_onnx.emit(graph, half=half, input_type=options.io)
-        model, record = simplify(model, graph.input_shape)
-        return Emitted(model.SerializeToString(), record)
-    model, record = simplify(to_onnx.emit(graph), graph.input_shape)
-    before = Quantised(model.SerializeToString(), quantize_onnx.scheme(options.target))
-    with _one_line("ONNX Runtime's quantiser"):
-        model = quantize_onnx.quantize(model, inputs, options.target)
-    model = quantize_onnx.with_input_type(model, options.io)
-    return Emitted(model.SerializeToString(), record, before)
-
-
-def _tflite(graph: Graph, options: Options, inputs: Inputs) -> Emitted:
-    from shufflenet_deploy.export.formats.tflite import (
-        emit as to_tflite,
-    )
-    from shufflenet_deploy.export.formats.tflite import (
-        quantise as quantize_tflite,
-    )
-
-    if options.precision != "int8":
-        half = options.precision == "fp16"
-        return Emitted(to_tflite.emit(graph, half=half, input_type=options.io))
-    before = Quantised(to_tflite.emit(graph, to_quantise=True), quantize_tflite.SCHEME)
-    with _one_line("ai-edge-quantizer"):
-        data = quantize_tflite.quantize(before.data, graph, inputs, options.io)
-    return Emitted(data, before=before)
-
-
-@contextmanager
-def _one_line(quantiser: str) -> Iterator[None]:
-    """A quantiser's own exception as one line: it is not the user's fault, nor of use to them."""
-    try:
-        yield
-    except (ValueError, RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise ExportError(f"{quantiser} does not take this network: {reason}") from error
-
-
-FORMATS: dict[str, Format] = {
-    "onnx": Format("NCHW", _onnx),
-    "tflite": Format("NHWC", _tflite),
+EMITTERS: dict[str, Callable[[], Emitter]] = {
+    "onnx": _onnx,
+    "tflite": _tflite,
 }
+"""By the format's name; each row imports what emits it."""
+
+
+def emitter_for(format_: str) -> Emitter:
+    """How artifacts of the format called `format_` are made."""
+    return EMITTERS[format_]()
+
+
+def quantiser_for(format_: str) -> Quantiser:
+    """How the format's int8 is made. Raises `ExportError` (usage) where there is none."""
+    quantiser = emitter_for(format_).quantiser
+    if quantiser is None:
+        raise ExportError(f"{format_} has no int8: leave out --precision int8", usage=True)
+    return quantiser
+
+
+def require(formats: Iterable[str], precisions: Iterable[str]) -> None:
+    """Raise `ExportError` (usage) where one of `formats` is not made in one of `precisions`."""
+    if "int8" in precisions:
+        for format_ in formats:
+            quantiser_for(format_)
+
+
+def lower(graph: Graph, options: Options) -> tuple[Graph, tuple[Rewrite, ...]]:
+    """The graph as `options` want it, and the rewrites that had something to do."""
+    return lowering.lower(graph, options, emitter_for(options.format).lowering)

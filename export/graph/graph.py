@@ -64,6 +64,10 @@ class Graph:
         return replace(self, nodes=tuple(nodes), output=instead.get(self.output, self.output))
 
 
+Rewritten = tuple[Graph, int]
+"""A graph that was changed, and the number of places where it was."""
+
+
 def shapes(graph: Graph) -> dict[str, Shape]:
     """The shape of every value, without the batch.
 

@@ -8,7 +8,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export.graph.graph import Graph, Node
+from shufflenet_deploy.export.graph.graph import Graph, Node, Rewritten
 from shufflenet_deploy.export.graph.operators import Convolution, Gather
 
 
@@ -22,7 +22,7 @@ class _Bottleneck:
     expand: Node
 
 
-def pad_bottleneck(graph: Graph, multiple: int) -> tuple[Graph, int]:
+def pad_bottleneck(graph: Graph, multiple: int) -> Rewritten:
     """Widen each bottleneck until its channels are a multiple; the graph and how many it was.
 
     The channels that fill each group come out of the first convolution as zeros, stay zeros in
@@ -31,8 +31,8 @@ def pad_bottleneck(graph: Graph, multiple: int) -> tuple[Graph, int]:
     changed: dict[str, Node | None] = {}
     places = 0
     for node in graph:
-        found = _bottleneck(graph, node)
-        widened = _widen(found, multiple) if found else {}
+        bottleneck = _bottleneck(graph, node)
+        widened = _widen(bottleneck, multiple) if bottleneck else {}
         changed |= widened
         places += bool(widened)
     return graph.with_nodes(changed), places
@@ -43,14 +43,19 @@ def _bottleneck(graph: Graph, node: Node) -> _Bottleneck | None:
     behind = graph.sole_reader(depthwise.name) if depthwise else None
     gather = behind if behind and isinstance(behind.operator, Gather) else None
     expand = graph.sole_reader(gather.name) if gather else behind
-    if depthwise is None or expand is None or not (_is_pointwise(node) and _is_pointwise(expand)):
+    if (
+        depthwise is None
+        or expand is None
+        or not (_mixes_channels(node) and _mixes_channels(expand))
+    ):
         return None
     if not isinstance(depthwise.operator, Convolution) or not depthwise.operator.is_depthwise:
         return None
     return _Bottleneck(node, depthwise, gather, expand)
 
 
-def _is_pointwise(node: Node) -> bool:
+def _mixes_channels(node: Node) -> bool:
+    """Whether it is a 1x1 convolution that reads more than one channel for each it makes."""
     operator = node.operator
     return (
         isinstance(operator, Convolution)

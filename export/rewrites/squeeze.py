@@ -8,11 +8,11 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export.graph.graph import Graph, Node
+from shufflenet_deploy.export.graph.graph import Graph, Node, Rewritten
 from shufflenet_deploy.export.graph.operators import Convolution, GlobalMean, Operator
 
 
-def squeeze_before_expansion(graph: Graph) -> tuple[Graph, int]:
+def squeeze_before_expansion(graph: Graph) -> Rewritten:
     """The mean over a pointwise convolution's map becomes the mean over the map that it reads.
 
     Both are linear, so they change places, and the pointwise convolution of a mean is part of the
@@ -35,7 +35,11 @@ def _moved(graph: Graph, name: str) -> dict[str, Node | None]:
     if expand is None or behind is None:
         return {}
     wide, reduce = expand.operator, behind.operator
-    if not (_is_pointwise(wide) and _is_pointwise(reduce)) or wide.relu or reduce.groups != 1:
+    if (
+        not (_keeps_pixels_apart(wide) and _keeps_pixels_apart(reduce))
+        or wide.relu
+        or reduce.groups != 1
+    ):
         return {}
     rows = _dense(wide)
     if rows.shape[1] >= rows.shape[0]:
@@ -52,7 +56,8 @@ def _moved(graph: Graph, name: str) -> dict[str, Node | None]:
     }
 
 
-def _is_pointwise(operator: Operator) -> TypeGuard[Convolution]:
+def _keeps_pixels_apart(operator: Operator) -> TypeGuard[Convolution]:
+    """Whether each pixel is made of the one in its place, so that it changes places with a mean."""
     return (
         isinstance(operator, Convolution)
         and operator.kernel == operator.stride == (1, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet_deploy.export import pipeline
+from shufflenet_deploy.export import formats
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.request import PRECISIONS, TARGETS, Request
@@ -85,6 +85,6 @@ def test_the_rewrites_of_every_kind_of_artifact(
         out=Path(),
     )
     (options,) = request.artifacts(VARIANT, "random")
-    _, applied = pipeline.lower(graph, options)
+    _, applied = formats.lower(graph, options)
     expected = _expected(format_, precision, target, lowering)
     assert [(rewrite.name, rewrite.places) for rewrite in applied] == expected

@@ -13,8 +13,9 @@ import onnxruntime
 import pytest
 import torch
 
-from shufflenet_deploy.export import pipeline, request
-from shufflenet_deploy.export.formats import FORMATS, Emitted, Inputs
+from shufflenet_deploy.export import pipeline
+from shufflenet_deploy.export.formats import EMITTERS, emitter_for
+from shufflenet_deploy.export.formats.emitter import Emitted
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import FullyConnected
 from shufflenet_deploy.export.request import Request
@@ -22,6 +23,7 @@ from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.models.networks import NETWORKS, Variant, variant
 from shufflenet_deploy.runtime.artifact import Artifact, Manifest, Options
 from shufflenet_deploy.runtime.errors import ExportError, ModelsError
+from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
 
 
@@ -38,7 +40,7 @@ def _export(out: Path, network: str = "shufflenet-v1", **changes: Any) -> list[M
 
 
 def test_every_format_has_an_emitter() -> None:
-    assert tuple(FORMATS) == request.FORMATS
+    assert list(EMITTERS) == list(FORMATS)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -149,17 +151,17 @@ def test_weights_do_not_depend_on_the_input_size(tmp_path: Path) -> None:
 def test_a_failed_verification_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = FORMATS["tflite"]
+    right = emitter_for("tflite")
 
-    def emit_with_another_bias(graph: Graph, options: Options, inputs: Inputs) -> Emitted:
+    def emit_with_another_bias(graph: Graph, options: Options) -> Emitted:
         last = graph.nodes[-1]
         assert isinstance(last.operator, FullyConnected)
         shifted = dataclasses.replace(last.operator, bias=last.operator.bias + 1)
         node = dataclasses.replace(last, operator=shifted)
-        return right.emit(graph.with_nodes({last.name: node}), options, inputs)
+        return right.emit(graph.with_nodes({last.name: node}), options)
 
     broken = dataclasses.replace(right, emit=emit_with_another_bias)
-    monkeypatch.setitem(FORMATS, "tflite", broken)
+    monkeypatch.setitem(EMITTERS, "tflite", lambda: broken)
     out = tmp_path / "artifacts"
     with pytest.raises(ExportError, match="verification failed"):
         _export(out, formats=("tflite",))

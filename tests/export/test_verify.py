@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 from torch import nn
 
 from shufflenet_deploy.export.capture.capture import capture
-from shufflenet_deploy.export.formats import FORMATS
+from shufflenet_deploy.export.formats import emitter_for
 from shufflenet_deploy.export.graph.graph import Graph, Node
 from shufflenet_deploy.export.graph.operators import Convolution, Gather, Shuffle
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.source import random_network
+from shufflenet_deploy.export.staging import write_files
 from shufflenet_deploy.export.verify import Reference, reference, self_check, verify
 from shufflenet_deploy.models.networks import build, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing, Verification
 from shufflenet_deploy.runtime.engines import open_session
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.preprocess import as_input
 from shufflenet_deploy.runtime.seeded import seeded_pixels
 
@@ -52,10 +54,10 @@ def _images(wanted: Reference, layout: str = "NCHW") -> NDArray[Any]:
 
 
 def _verify(graph: Graph, wanted: Reference, format_: str, folder: Path) -> Verification:
-    entry = FORMATS[format_]
     path = folder / f"graph.{format_}"
-    path.write_bytes(entry.emit(graph, OPTIONS, ()).data)
-    return verify(open_session(path), _images(wanted, entry.layout), "fp32", wanted)
+    write_files(path, emitter_for(format_).emit(graph, OPTIONS).files)
+    images = _images(wanted, FORMATS[format_].layout)
+    return verify(open_session(path), images, "fp32", wanted)
 
 
 @pytest.mark.parametrize("format_", FORMATS)

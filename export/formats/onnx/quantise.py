@@ -41,7 +41,7 @@ def scheme(target: str) -> str:
     return f"QDQ {signs}, weights per channel, activations percentile {PERCENTILE}"
 
 
-def quantize(
+def quantise(
     model: onnx.ModelProto, inputs: Sequence[NDArray[Any]], target: str
 ) -> onnx.ModelProto:
     """The model in int8, its input and output still float32.

@@ -22,7 +22,7 @@ from shufflenet_deploy.export.rewrites.pixels import OFFSETS
 SCHEME = "static int8 activations, int8 weights per channel"
 
 
-def quantize(model: bytes, graph: Graph, inputs: Sequence[NDArray[Any]], input_type: str) -> bytes:
+def quantise(model: bytes, graph: Graph, inputs: Sequence[NDArray[Any]], input_type: str) -> bytes:
     """The model in int8, its output still float32 and its input of `input_type`.
 
     `inputs` are images (1, H, W, 3), float32, as the model takes them. Local response

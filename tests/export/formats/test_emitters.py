@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from generated_graphs import Building, classified, graphs, units
+from shufflenet_deploy.export.formats import lower
 from shufflenet_deploy.export.formats.onnx import emit as to_onnx
 from shufflenet_deploy.export.formats.tflite import emit as to_tflite
 from shufflenet_deploy.export.graph.graph import Graph
@@ -27,10 +28,12 @@ from shufflenet_deploy.export.graph.operators import (
     Shuffle,
 )
 from shufflenet_deploy.export.graph.reference import interpret
-from shufflenet_deploy.export.rewrites import REWRITES
+from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.models.networks import variant
 from shufflenet_deploy.runtime.engines import Session, open_session
 from shufflenet_deploy.runtime.errors import ExportError
 
+VARIANT = variant("shufflenet-v1")
 LAYOUTS = {"onnx": (0, 1, 2, 3), "tflite": (0, 2, 3, 1)}
 
 
@@ -80,9 +83,8 @@ def test_any_graph(folder: Path, format_: str, graph: Graph) -> None:
 @given(graph=units())
 def test_units_as_they_stand_and_rewritten(folder: Path, format_: str, graph: Graph) -> None:
     _assert_computes(classified(graph), format_, folder)
-    for rewrite in REWRITES:
-        if f"{format_}-float" in rewrite.kinds:
-            graph, _ = rewrite.apply(graph)
+    (options,) = Request(formats=(format_,), out=Path()).artifacts(VARIANT, "random")
+    graph, _ = lower(graph, options)
     _assert_computes(classified(graph), format_, folder)
 
 

@@ -11,12 +11,12 @@ from generated_graphs import Building, units
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import Convolution, Gather, Shuffle
 from shufflenet_deploy.export.graph.reference import interpret
-from shufflenet_deploy.export.rewrites import (
+from shufflenet_deploy.export.rewrites.bottleneck import pad_bottleneck
+from shufflenet_deploy.export.rewrites.shuffle import (
     absorb_shuffle,
     shuffle_after_depthwise,
     shuffle_as_gather,
 )
-from shufflenet_deploy.export.rewrites.bottleneck import pad_bottleneck
 
 
 def _lowered(graph: Graph) -> Graph:

@@ -1,0 +1,63 @@
+"""What a format's folder offers: how its artifacts are made of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.rewrites.lowering import Lowering
+from shufflenet_deploy.runtime.artifact import Options, Simplification
+from shufflenet_deploy.runtime.errors import ExportError
+
+Inputs = Sequence[NDArray[Any]]
+"""Calibration images (1, ...) in the format's layout, float32, made as they are asked for."""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A model's bytes, and what is to be told of how they were made."""
+
+    files: tuple[bytes, ...]
+    """The content of each file, in the order of the format's suffixes."""
+    simplification: Simplification | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantiser:
+    """How int8 is made: of a float model that is verified first."""
+
+    emit: Callable[[Graph, Options], Emitted]
+    """The float model, whose input takes the numbers of ``--io`` as float32."""
+    quantise: Callable[[Emitted, Graph, Options, Inputs], Emitted]
+    """That model in int8, with an input of the type that ``--io`` asks for."""
+    scheme: Callable[[Options], str]
+    """What the manifest says of it."""
+    depends_on_target: bool
+    """Whether another processor's int8 is another artifact, which is of no use on this one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emitter:
+    """How a format's artifacts are made. Each format's folder has one."""
+
+    emit: Callable[[Graph, Options], Emitted]
+    """The artifact in fp32 or fp16; `ExportError` for what the format cannot do."""
+    lowering: Lowering
+    """The rewrites that its artifacts have."""
+    quantiser: Quantiser | None = None
+    """None where there is no int8 in this format."""
+
+
+@contextmanager
+def quantiser_errors(quantiser: str) -> Iterator[None]:
+    """A quantiser's own exception as one line: it is not the user's fault, nor of use to them."""
+    try:
+        yield
+    except (ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ExportError(f"{quantiser} does not take this network: {reason}") from error

@@ -1,0 +1,58 @@
+"""How ONNX artifacts are made: emitted, simplified and, for int8, quantised."""
+
+from __future__ import annotations
+
+import onnx
+
+from shufflenet_deploy.export.formats.emitter import (
+    Emitted,
+    Emitter,
+    Inputs,
+    Quantiser,
+    quantiser_errors,
+)
+from shufflenet_deploy.export.formats.onnx import quantise
+from shufflenet_deploy.export.formats.onnx.emit import emit
+from shufflenet_deploy.export.formats.onnx.lowering import LOWERING
+from shufflenet_deploy.export.formats.onnx.simplify import simplify
+from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.runtime.artifact import Options
+
+
+def _float(graph: Graph, options: Options) -> Emitted:
+    half = options.precision == "fp16"
+    return _simplified(emit(graph, half=half, input_type=options.io), graph)
+
+
+def _to_quantise(graph: Graph, options: Options) -> Emitted:
+    return _simplified(emit(graph), graph)
+
+
+def _simplified(model: onnx.ModelProto, graph: Graph) -> Emitted:
+    model, record = simplify(model, graph.input_shape)
+    return Emitted((model.SerializeToString(),), record)
+
+
+def _quantised(source: Emitted, graph: Graph, options: Options, inputs: Inputs) -> Emitted:
+    (content,) = source.files
+    model = onnx.load_from_string(content)
+    with quantiser_errors("ONNX Runtime's quantiser"):
+        model = quantise.quantise(model, inputs, options.target)
+    model = quantise.with_input_type(model, options.io)
+    return Emitted((model.SerializeToString(),), source.simplification)
+
+
+def _scheme(options: Options) -> str:
+    return quantise.scheme(options.target)
+
+
+EMITTER = Emitter(
+    emit=_float,
+    lowering=LOWERING,
+    quantiser=Quantiser(
+        emit=_to_quantise,
+        quantise=_quantised,
+        scheme=_scheme,
+        depends_on_target=True,
+    ),
+)

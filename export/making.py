@@ -1,0 +1,144 @@
+"""The two ways from a lowered graph to files that were run: float, and int8 made of float.
+
+float: emitted -> verified. int8: emitted in float -> verified -> quantised -> judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shufflenet_deploy.export.calibration import CalibrationSet
+from shufflenet_deploy.export.formats import emitter_for, quantiser_for
+from shufflenet_deploy.export.formats.emitter import Emitted
+from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.staging import write_files
+from shufflenet_deploy.export.verify import (
+    OneByOne,
+    Reference,
+    quantised_self_check,
+    quantised_sqnr_db,
+    self_check,
+    verify,
+)
+from shufflenet_deploy.runtime.artifact import (
+    Calibration,
+    Options,
+    Quantisation,
+    SelfCheck,
+    Simplification,
+    Verification,
+    file_paths,
+)
+from shufflenet_deploy.runtime.engines import Session, open_session
+from shufflenet_deploy.runtime.formats import FORMATS, format_of
+from shufflenet_deploy.runtime.preprocess import as_input
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What is known of an artifact once its files were run, under the manifest's own names."""
+
+    delegate_partitions: int | None
+    simplification: Simplification | None
+    verification: Verification
+    self_check: SelfCheck
+    quantisation: Quantisation | None = None
+    calibration: Calibration | None = None
+
+
+class Maker(Protocol):
+    """One of the two ways."""
+
+    def make(self, path: Path, graph: Graph, options: Options) -> Made:
+        """Write the artifact's files at `path`; `ExportError` where they are not the network."""
+
+
+@dataclass(frozen=True)
+class FloatMaker:
+    """Makes fp32 and fp16."""
+
+    reference: Reference
+    """What the network says of the verification's images."""
+
+    def make(self, path: Path, graph: Graph, options: Options) -> Made:
+        """Emit and verify."""
+        emitted = emitter_for(options.format).emit(graph, options)
+        write_files(path, emitted.files)
+        session = _open(path)
+        partitions = session.delegate_partitions  # a batch of another size changes them
+        images = _images(self.reference, options)
+        return Made(
+            delegate_partitions=partitions,
+            simplification=emitted.simplification,
+            verification=verify(session, images, options.precision, self.reference),
+            self_check=self_check(options.precision, self.reference),
+        )
+
+
+@dataclass(frozen=True)
+class Int8Maker:
+    """Makes int8."""
+
+    reference: Reference
+    """What the network says of the verification's images."""
+    calibration: CalibrationSet
+    judged: Reference
+    """What it says of some of the calibration's: int8 is judged on images that are like those of
+    its use."""
+
+    def make(self, path: Path, graph: Graph, options: Options) -> Made:
+        """Emit in float and verify that, quantise it, and judge the result.
+
+        Rewrites and emission are exact or they are wrong, which int8's own error would hide.
+        """
+        quantiser = quantiser_for(options.format)
+        images = _images(self.reference, options)
+        source = quantiser.emit(graph, options)
+        with _written(path.with_name(f"before-{path.name}"), source) as session:
+            float_images = images.astype(np.float32)
+            verification = verify(session, float_images, "fp32", self.reference)
+        layout = FORMATS[options.format].layout
+        inputs = self.calibration.inputs(options.io, layout)
+        emitted = quantiser.quantise(source, graph, options, inputs)
+        write_files(path, emitted.files)
+        session = _open(path)
+        partitions = session.delegate_partitions  # a batch of another size changes them
+        check = quantised_self_check(session, images, self.reference)
+        sqnr_db = quantised_sqnr_db(session, _images(self.judged, options), self.judged)
+        return Made(
+            delegate_partitions=partitions,
+            simplification=emitted.simplification,
+            verification=verification,
+            self_check=check,
+            quantisation=Quantisation(scheme=quantiser.scheme(options), sqnr_db=sqnr_db),
+            calibration=self.calibration.record,
+        )
+
+
+def _open(path: Path) -> Session:
+    session = open_session(path)
+    return OneByOne(session) if format_of(path).fixed_batch else session
+
+
+@contextmanager
+def _written(path: Path, emitted: Emitted) -> Iterator[Session]:
+    """A model that is written, run and removed again."""
+    try:
+        write_files(path, emitted.files)
+        yield _open(path)
+    finally:
+        for file in file_paths(path):
+            file.unlink(missing_ok=True)
+
+
+def _images(reference: Reference, options: Options) -> NDArray[Any]:
+    """The reference's images as the artifact's input takes them."""
+    layout = FORMATS[options.format].layout
+    return as_input(reference.pixels, reference.preprocessing, options.io, layout)

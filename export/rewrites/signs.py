@@ -1,0 +1,50 @@
+"""Which values of a graph cannot be negative."""
+
+from __future__ import annotations
+
+from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.graph.operators import (
+    Add,
+    AveragePool,
+    ChannelScale,
+    Concatenate,
+    Convolution,
+    FullyConnected,
+    Gather,
+    GlobalMean,
+    LocalResponseNorm,
+    MaxPool,
+    Relu,
+    Shuffle,
+    Sigmoid,
+)
+
+
+def non_negative(graph: Graph) -> set[str]:
+    """The values that cannot be negative, whatever the images are."""
+    positive: set[str] = set()
+    for node in graph:
+        inputs_are = all(name in positive for name in node.inputs)
+        match node.operator:
+            case Relu() | Sigmoid():
+                is_positive = True
+            case Convolution(weight=weight, bias=bias) | FullyConnected(weight=weight, bias=bias):
+                weights_are = bool((weight >= 0).all() and (bias >= 0).all())
+                is_positive = node.operator.relu or (inputs_are and weights_are)
+            case Add() | ChannelScale():
+                is_positive = node.operator.relu or inputs_are
+            case (
+                MaxPool()
+                | AveragePool()
+                | GlobalMean()
+                | Shuffle()
+                | Gather()
+                | Concatenate()
+                | LocalResponseNorm()
+            ):
+                is_positive = inputs_are
+            case _:
+                is_positive = False
+        if is_positive:
+            positive.add(node.name)
+    return positive

@@ -1,0 +1,46 @@
+"""Artifacts that are either whole in their place or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shufflenet_deploy.runtime.artifact import Artifact, file_paths, manifest_path
+from shufflenet_deploy.runtime.errors import ExportError
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """Make the folder `out`, yield a hidden one inside it to work in, and remove that again.
+
+    Raises `ExportError` for an `OSError` inside; a folder that was made for nothing is removed.
+    """
+    folder = out / f".export-{os.getpid()}"
+    was_there = out.exists()
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    except OSError as error:
+        raise ExportError(
+            f"cannot write to {out}: {error.strerror}; make room there or choose another --out"
+        ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not was_there and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+
+
+def write_files(path: Path, contents: tuple[bytes, ...]) -> None:
+    """Write the files of the artifact at `path`, as many as its format has."""
+    for file, content in zip(file_paths(path), contents, strict=True):
+        file.write_bytes(content)
+
+
+def publish(staged: Path, out: Path) -> Artifact:
+    """Move a finished artifact to its place, its manifest last; a rename cannot fail halfway."""
+    for file in (*file_paths(staged), manifest_path(staged)):
+        file.replace(out / file.name)
+    return Artifact.open(out / staged.name)
