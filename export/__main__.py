@@ -17,9 +17,8 @@ from shufflenet_deploy.export.request import (
     RANDOM,
     TARGETS,
     Request,
-    parse_size,
 )
-from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET
+from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, parse_size
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.command_line import run
 from shufflenet_deploy.runtime.errors import ExportError

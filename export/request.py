@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from shufflenet_deploy.models import networks
 from shufflenet_deploy.models.networks import (
     NETWORKS,
     SHUFFLENET,
@@ -14,7 +13,7 @@ from shufflenet_deploy.models.networks import (
     variant,
 )
 from shufflenet_deploy.runtime.artifact import Options
-from shufflenet_deploy.runtime.errors import ExportError, ModelsError
+from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -28,9 +27,10 @@ IMAGENET = "imagenet"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One network, and the artifacts to make of it. Raises `ExportError` for what does not exist.
+    """One network, and the artifacts to make of it.
 
-    None leaves a choice to the weights' file, or to the network's default.
+    None leaves a choice to the weights' file, or to the network's default. Raises `ExportError`
+    or `ModelsError` (usage) for what does not exist.
     """
 
     network: str | None = None
@@ -103,16 +103,16 @@ class Request:
         scale: float | None = None,
         size: Size | None = None,
     ) -> Variant:
-        """The network with every choice made; the arguments are what the weights' file says."""
-        try:
-            return variant(
-                network or self.network or SHUFFLENET,
-                self.groups if groups is None else groups,
-                self.scale if scale is None else scale,
-                self.input_size or size or (224, 224),
-            )
-        except ModelsError as error:
-            raise ExportError(str(error), usage=True) from None
+        """The network with every choice made; the arguments are what the weights' file says.
+
+        Raises `ModelsError` (usage) where there is no such network.
+        """
+        return variant(
+            network or self.network or SHUFFLENET,
+            self.groups if groups is None else groups,
+            self.scale if scale is None else scale,
+            self.input_size or size or (224, 224),
+        )
 
     def artifacts(self, chosen: Variant, weights: str) -> tuple[Options, ...]:
         """One for each precision and format, of the network `chosen`; none twice."""
@@ -133,11 +133,3 @@ class Request:
             for precision in dict.fromkeys(self.precisions)
             for format_ in dict.fromkeys(self.formats)
         )
-
-
-def parse_size(text: str) -> Size:
-    """See `networks.parse_size`; raises `ExportError` (usage)."""
-    try:
-        return networks.parse_size(text)
-    except ModelsError as error:
-        raise ExportError(str(error), usage=True) from None

@@ -116,16 +116,19 @@ def variant(
 ) -> Variant:
     """Check a choice against `NETWORKS` and fill in the network's defaults where it has None.
 
-    Raises `ModelsError` for a network, group count, scale or size that does not exist.
+    Raises `ModelsError` (usage) for a network, group count, scale or size that does not exist.
     """
     entry = NETWORKS.get(network)
     if entry is None:
-        raise ModelsError(f"unknown network {network!r}: choose from {_listed(NETWORKS)}")
+        raise ModelsError(
+            f"unknown network {network!r}: choose from {_listed(NETWORKS)}", usage=True
+        )
     height, width = input_size
     if min(input_size) < entry.smallest_side:
         raise ModelsError(
             f"input size {height}x{width} is too small for {network}: "
-            f"each side needs at least {entry.smallest_side} pixels"
+            f"each side needs at least {entry.smallest_side} pixels",
+            usage=True,
         )
     return Variant(
         network,
@@ -136,12 +139,16 @@ def variant(
 
 
 def parse_size(text: str) -> Size:
-    """``224`` or ``480x640`` (height x width) -> (height, width). `ModelsError` for others."""
+    """``224`` or ``480x640`` (height x width) -> (height, width).
+
+    Raises `ModelsError` (usage) for any other text.
+    """
     match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text, re.ASCII)
     if match is None:
         raise ModelsError(
             f"input size {text!r} is not a number of pixels such as 224, or a height x width "
-            "such as 480x640"
+            "such as 480x640",
+            usage=True,
         )
     height = int(match[1])
     return height, int(match[2] or height)
@@ -168,9 +175,13 @@ def _chosen(
     if value is None:
         return default
     if not choices:
-        raise ModelsError(f"{network} has no choice of {option}: leave out {option} {value}")
+        raise ModelsError(
+            f"{network} has no choice of {option}: leave out {option} {value}", usage=True
+        )
     if value not in choices:
-        raise ModelsError(f"{network} has no {option} {value}: choose from {_listed(choices)}")
+        raise ModelsError(
+            f"{network} has no {option} {value}: choose from {_listed(choices)}", usage=True
+        )
     return value
 
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.models.networks import SHUFFLENET
+from shufflenet_deploy.models.networks import SHUFFLENET, parse_size
 from shufflenet_deploy.models.training.recipe import (
     Request,
     TrainingError,
-    parse_size,
     trained_networks,
 )
 from shufflenet_deploy.runtime.command_line import WRONG_USAGE, run
@@ -138,7 +137,7 @@ def train(
         "network": network,
         "groups": groups,
         "scale": scale,
-        "input_size": parse_size(input_size),
+        "input_size": None if input_size is None else parse_size(input_size),
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,

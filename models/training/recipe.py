@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shufflenet_deploy.models import networks
 from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, Size, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ModelsError
@@ -58,7 +57,8 @@ class Recipe:
 def recipe(**given: Any) -> Recipe:
     """The recipe of the options that are not None, with the defaults of its data for the rest.
 
-    Options are the fields of `Recipe`. Raises `TrainingError` (usage) that names a wrong one.
+    Options are the fields of `Recipe`. Raises `TrainingError` or `ModelsError` (usage) that names a
+    wrong one.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
     if "data" not in chosen:
@@ -105,7 +105,7 @@ class Request:
     workers: int | None = None
 
     def check(self) -> None:
-        """Raise `TrainingError` (usage) for what can be known to be wrong without torch."""
+        """Raise `ModelsError` (usage) for what can be known to be wrong without torch."""
         if self.resume is None:
             recipe(**self.options)
         elif self.out is not None:
@@ -130,14 +130,6 @@ def preprocessing(recipe: Recipe) -> Preprocessing:
         half = (127.5, 127.5, 127.5)
         return Preprocessing(crop=recipe.input_size, crop_fraction=1.0, mean=half, std=half)
     return Preprocessing(crop=recipe.input_size)
-
-
-def parse_size(text: str | None) -> Size | None:
-    """See `networks.parse_size`; raises `TrainingError` (usage)."""
-    try:
-        return None if text is None else networks.parse_size(text)
-    except ModelsError as error:
-        raise TrainingError(str(error), usage=True) from None
 
 
 def trained_networks() -> list[str]:
@@ -179,10 +171,7 @@ def _checked(recipe: Recipe) -> Recipe:
             f"{recipe.network} cannot be trained: choose from {', '.join(trained_networks())}",
             usage=True,
         )
-    try:
-        variant(recipe.network, recipe.groups, recipe.scale, recipe.input_size)
-    except ModelsError as error:
-        raise TrainingError(str(error), usage=True) from None
+    variant(recipe.network, recipe.groups, recipe.scale, recipe.input_size)
     for name, sound, bounds in (
         ("epochs", recipe.epochs >= 1, "at least 1"),
         ("batch_size", recipe.batch_size >= 2, "at least 2: batch normalisation needs several"),

@@ -50,8 +50,9 @@ def test_alexnet_really_cannot_take_less() -> None:
 def test_what_does_not_exist_is_refused_by_name(
     arguments: tuple[object, ...], message: str
 ) -> None:
-    with pytest.raises(ModelsError, match=message):
+    with pytest.raises(ModelsError, match=message) as caught:
         variant(*arguments)  # type: ignore[arg-type]
+    assert caught.value.usage
 
 
 def test_the_table_is_read_without_torch() -> None:
