@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import torch
 from torch import nn
 
@@ -72,20 +73,13 @@ def _from_file(request: Request) -> Source:
     loaded = checkpoint.load(path)
     checkpoint.require(loaded, name=request.network, groups=request.groups, scale=request.scale)
     chosen = request.variant(loaded.name, loaded.groups, loaded.scale, loaded.input_size)
-    theirs = loaded.preprocessing
     return Source(
         variant=chosen,
         network=loaded.network,
         weights=Weights(
             origin=f"{loaded.convention}: {path.name}", seed=None, sha256=loaded.sha256
         ),
-        preprocessing=Preprocessing(
-            channel_order=theirs.channel_order,
-            crop=chosen.input_size,
-            crop_fraction=theirs.crop_fraction,
-            mean=theirs.mean,
-            std=theirs.std,
-        ),
+        preprocessing=msgspec.structs.replace(loaded.preprocessing, crop=chosen.input_size),
         labels=loaded.labels,
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import msgspec
 
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import sha256, staged
-from shufflenet_deploy.runtime.formats import format_of, is_model
+from shufflenet_deploy.runtime.formats import FORMATS, format_of, is_model
 
 MANIFEST_VERSION = 2
 
@@ -68,7 +69,7 @@ class Options(_Record, frozen=True, kw_only=True):
             parts.append(f"{self.io}in")
         if self.weights != "random":
             parts.append(self.weights)
-        return "-".join(parts) + f".{self.format}"
+        return "-".join(parts) + FORMATS[self.format].files[0]
 
 
 class Tensor(_Record, frozen=True, kw_only=True):
@@ -96,6 +97,17 @@ class Preprocessing(_Record, frozen=True, kw_only=True):
     """224 of a shorter side of 256, as is usual for ImageNet."""
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no image could be prepared with."""
+        if self.channel_order not in ("RGB", "BGR"):
+            raise ValueError(f"channel order {self.channel_order!r} is neither RGB nor BGR")
+        if not all(map(isfinite, self.mean)):
+            raise ValueError(f"mean {self.mean} is not finite")
+        if not all(isfinite(std) and std > 0 for std in self.std):
+            raise ValueError(f"std {self.std} is not positive")
+        if not 0 < self.crop_fraction <= 1:
+            raise ValueError(f"crop fraction {self.crop_fraction} is not between 0 and 1")
 
 
 class Weights(_Record, frozen=True, kw_only=True):

@@ -21,7 +21,6 @@ from shufflenet_deploy.models.weights.conventions import (
     CONVENTIONS,
     OURS,
     Convention,
-    Preprocessing,
     convert,
     has_squeeze_excitation,
     keys,
@@ -34,9 +33,10 @@ from shufflenet_deploy.models.weights.file import (
     require_label_for_each_class,
     save,
 )
+from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ModelsError
 
-__all__ = ["Checkpoint", "Preprocessing", "load", "require", "save"]
+__all__ = ["Checkpoint", "load", "require", "save"]
 
 _COUNTER = ".num_batches_tracked"
 """BN's count of training steps: not in old files, and of no use here."""
@@ -60,7 +60,7 @@ class Checkpoint:
     classes: int
     stem_channels: int
     preprocessing: Preprocessing
-    """The convention's, or what the file says."""
+    """The convention's, or what the file says; the crop is that of training where it says it."""
     labels: tuple[str, ...] | None
     """Only this project's own files have any."""
     input_size: Size | None

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from math import isfinite
 
+import msgspec
 import torch
 from torch import Tensor
 
 from shufflenet_deploy.models.networks.shufflenet import STAGE_UNITS, channel_shuffle
+from shufflenet_deploy.runtime.artifact import Preprocessing
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 _LAYERS = ("compress_conv1", "compress_bn1", "dw_conv2", "dw_bn2", "expand_conv3", "expand_bn3")
@@ -32,30 +33,8 @@ _SE_LAYERS = ("se.conv1", "se.conv2")
 _STEM = "features.init_block"
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """From a photograph to what a network was trained on: resize, crop the centre, normalise.
-
-    The shorter side is resized, bilinear, until the crop covers `crop_fraction` of it; each
-    pixel p of 0 to 255 then becomes (p - mean) / std.
-    """
-
-    channel_order: str = "RGB"
-    """Or ``BGR``. `mean` and `std` are in this order too."""
-    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
-    crop_fraction: float = 0.875
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for what no image could be prepared with."""
-        if self.channel_order not in ("RGB", "BGR"):
-            raise ValueError(f"channel order {self.channel_order!r} is neither RGB nor BGR")
-        if not all(map(isfinite, self.mean)):
-            raise ValueError(f"mean {self.mean} is not finite")
-        if not all(isfinite(std) and std > 0 for std in self.std):
-            raise ValueError(f"std {self.std} is not positive")
-        if not 0 < self.crop_fraction <= 1:
-            raise ValueError(f"crop fraction {self.crop_fraction} is not between 0 and 1")
+IMAGENET = Preprocessing(crop=(224, 224))
+"""What most were trained on. Another size of input has a crop of that size."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +60,7 @@ class Convention:
     convolution_bias: bool = False
     """Whether the convolutions of the units have one, although BN follows."""
     classifier_bias: bool = True
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing = IMAGENET
 
 
 OURS = "pytorchcv"
@@ -116,7 +95,9 @@ CONVENTIONS = (
         shuffle_after_depthwise=True,
         inverse_shuffle=True,
         classifier_bias=False,
-        preprocessing=Preprocessing("BGR", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+        preprocessing=msgspec.structs.replace(
+            IMAGENET, channel_order="BGR", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
+        ),
     ),
     Convention(
         "mmpretrain",

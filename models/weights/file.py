@@ -22,16 +22,17 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import torch
 
 from shufflenet_deploy.models.networks import Size
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
-from shufflenet_deploy.models.weights.conventions import Preprocessing
+from shufflenet_deploy.models.weights.conventions import IMAGENET
+from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ModelsError
 
 FORMAT = "shufflenet-deploy"
@@ -56,6 +57,7 @@ class Record:
     architecture: Architecture
     labels: tuple[str, ...] | None
     preprocessing: Preprocessing
+    """Its crop is the input's size; of files that do not say that, ImageNet's usual one."""
     input_size: Size | None
 
 
@@ -72,32 +74,12 @@ class Contents:
     sha256: str
 
 
-class PreprocessingLike(Protocol):
-    """A `Preprocessing`, or another folder's record of the same."""
-
-    @property
-    def channel_order(self) -> str:
-        """``RGB`` or ``BGR``."""
-
-    @property
-    def mean(self) -> tuple[float, float, float]:
-        """On the scale of 0 to 255."""
-
-    @property
-    def std(self) -> tuple[float, float, float]:
-        """On the scale of 0 to 255."""
-
-    @property
-    def crop_fraction(self) -> float:
-        """Of the shorter side."""
-
-
 def save(
     path: Path,
     network: ShuffleNetV1,
     *,
     labels: Sequence[str] | None,
-    preprocessing: PreprocessingLike,
+    preprocessing: Preprocessing,
     input_size: Size | None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
@@ -112,15 +94,9 @@ def save(
         ValueError: `extra` has a key that the format uses, or is meant for .safetensors, which
             has no place for it.
     """
-    used = Preprocessing(
-        preprocessing.channel_order,
-        preprocessing.mean,
-        preprocessing.std,
-        preprocessing.crop_fraction,
-    )
     architecture = Architecture(network.stem_relu, network.inverse_shuffle)
     names = None if labels is None else tuple(labels)
-    header = asdict(Record(architecture, names, used, input_size)) | {"version": VERSION}
+    header = _header(Record(architecture, names, preprocessing, input_size))
     extra = extra or {}
     if taken := extra.keys() & {*header, "format", "state_dict"}:
         raise ValueError(f"extra has {sorted(taken)}, which the format uses itself")
@@ -225,19 +201,42 @@ def _write_safetensors(path: Path, state: dict[str, torch.Tensor], header: objec
     save_file(state, path, {"format": "pt", FORMAT: json.dumps(header)})
 
 
+def _header(record: Record) -> dict[str, Any]:
+    """What is written: the crop is not said twice."""
+    preprocessing = msgspec.structs.asdict(record.preprocessing)
+    del preprocessing["crop"]
+    return {
+        "version": VERSION,
+        "architecture": asdict(record.architecture),
+        "labels": record.labels,
+        "preprocessing": preprocessing,
+        "input_size": record.input_size,
+    }
+
+
 def _record(header: object) -> Record | None:
     if header is None:
         return None
     version = header.get("version") if isinstance(header, dict) else None
-    if version != VERSION:
+    if not isinstance(header, dict) or version != VERSION:
         raise ModelsError(
             f"it is of version {version!r} of this project's format, and this program reads "
             f"{VERSION}; use the shufflenet-deploy that wrote it, or a newer one"
         )
     try:
-        return msgspec.convert(header, Record)
+        record = msgspec.convert(_with_usual_crop(header), Record)
     except msgspec.ValidationError as error:
         raise ModelsError(f"what it says of its weights is wrong: {error}; save it again") from None
+    crop = record.input_size or record.preprocessing.crop
+    return replace(record, preprocessing=msgspec.structs.replace(record.preprocessing, crop=crop))
+
+
+def _with_usual_crop(header: dict[str, Any]) -> dict[str, Any]:
+    """The header in `Record`'s form; whatever else is wrong with it stays for that to refuse."""
+    preprocessing = header.get("preprocessing")
+    if not isinstance(preprocessing, dict):
+        return header
+    return {**header, "preprocessing": {**preprocessing, "crop": IMAGENET.crop}}
 
 
 def _unwrapped(content: dict[Any, Any]) -> dict[Any, Any]:

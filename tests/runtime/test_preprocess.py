@@ -332,3 +332,19 @@ def test_an_input_type_that_is_not_known(manifest: Manifest) -> None:
     wrong = replace(manifest, input=replace(manifest.input, dtype="int16"))
     with pytest.raises(InferenceError, match="takes int16"):
         network_input(noise(32, 32)[None], wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"channel_order": "GBR"}, "channel order 'GBR'"),
+        ({"mean": (0.0, float("nan"), 0.0)}, "mean"),
+        ({"std": (1.0, 0.0, 1.0)}, "std"),
+        ({"crop_fraction": 0.0}, "crop fraction 0.0"),
+    ],
+)
+def test_preprocessing_that_no_image_could_have_is_refused(
+    wrong: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Preprocessing(crop=(224, 224), **wrong)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from onnx import TensorProto
 import case_models as made
 from cases import Bench, Said, reached, wrong_today
 from fake_ssh import FakeSsh
-from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.ssh import SshLink
 from shufflenet_deploy.bench.devices.store import Store
 from shufflenet_deploy.bench.devices.survey import look

@@ -10,7 +10,7 @@ import pytest
 
 from cases import Bench, reached, wrong_today
 from fake_ssh import FakeSsh
-from shufflenet_deploy.bench.devices.boards import Board
+from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.ssh import SshLink
 from shufflenet_deploy.bench.devices.survey import look
 from shufflenet_deploy.runtime.errors import BenchError

@@ -21,12 +21,13 @@ from shufflenet_deploy.models.networks import NETWORKS
 from shufflenet_deploy.models.networks.shufflenet import STAGE2_WIDTHS, ShuffleNetV1
 from shufflenet_deploy.models.weights.checkpoint import (
     Checkpoint,
-    Preprocessing,
     load,
     require,
     save,
 )
+from shufflenet_deploy.models.weights.conventions import IMAGENET
 from shufflenet_deploy.models.weights.random import randomise
+from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ModelsError
 
 STEM = "features.init_block.conv.weight"
@@ -78,7 +79,7 @@ def test_a_state_dict_of_pytorch_loads_under_any_name(
     torch.save(network.state_dict(), path, _use_new_zipfile_serialization=zipped)
     checkpoint = load(path)
     assert checkpoint.convention == "pytorchcv"
-    assert checkpoint.preprocessing == Preprocessing()
+    assert checkpoint.preprocessing == IMAGENET
     assert (checkpoint.labels, checkpoint.input_size, checkpoint.extra) == (None, None, {})
     assert not checkpoint.network.training
     assert _same_logits(checkpoint, network)
@@ -171,7 +172,13 @@ def test_a_file_of_pytorchcv_loads(name: str, tmp_path: Path) -> None:
 )
 def test_what_is_saved_comes_back(name: str, options: dict[str, Any], tmp_path: Path) -> None:
     network = _network(3, 0.25, **options)
-    used = Preprocessing("BGR", (1.0, 2.0, 3.5), (4.0, 5.0, 6.0), 1.0)
+    used = Preprocessing(
+        channel_order="BGR",
+        mean=(1.0, 2.0, 3.5),
+        std=(4.0, 5.0, 6.0),
+        crop_fraction=1.0,
+        crop=(32, 48),
+    )
     labels = ("zero", "eins", "zwei", "drei", "ελ")
     path = tmp_path / name
     save(path, network, labels=labels, preprocessing=used, input_size=(32, 48))
@@ -189,7 +196,7 @@ def test_what_is_saved_comes_back(name: str, options: dict[str, Any], tmp_path: 
 def test_what_resuming_takes_is_saved_too(network: ShuffleNetV1, tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     extra = {"epoch": 3, "optimizer": {"momentum": torch.ones(2)}, "history": [(1, "a")]}
-    save(path, network, labels=None, preprocessing=Preprocessing(), input_size=None, extra=extra)
+    save(path, network, labels=None, preprocessing=IMAGENET, input_size=None, extra=extra)
     found = load(path).extra
     assert found.keys() == extra.keys()
     assert found["epoch"] == 3
@@ -199,7 +206,7 @@ def test_what_resuming_takes_is_saved_too(network: ShuffleNetV1, tmp_path: Path)
 def _save(path: Path, network: ShuffleNetV1, **changes: Any) -> None:
     arguments: dict[str, Any] = {
         "labels": None,
-        "preprocessing": Preprocessing(),
+        "preprocessing": IMAGENET,
         "input_size": (32, 32),
     }
     save(path, network, **arguments | changes)
