@@ -73,6 +73,9 @@ class Request:
                 "--precision int8 and --weights FILE",
                 usage=True,
             )
+        self._check_weights()
+
+    def _check_weights(self) -> None:
         if self.weights == RANDOM:
             self.variant()
             return

@@ -1,7 +1,6 @@
 """What ATen operators mean in a `Graph`: one function each, and the table of them.
 
-Two things have no operator of their own in an exported program and are recognised as the chain
-of operators that PyTorch makes of them: channel shuffle and local response normalisation.
+What has no operator of its own in an exported program is recognised in `chains`.
 Reference: https://docs.pytorch.org/docs/stable/torch.compiler_ir.html
 """
 
@@ -26,7 +25,6 @@ from shufflenet_deploy.export.graph.operators import (
     Flatten,
     FullyConnected,
     GlobalMean,
-    LocalResponseNorm,
     MaxPool,
     Operator,
     Relu,
@@ -59,7 +57,7 @@ def source_of(node: fx.Node) -> fx.Node:
     return source
 
 
-def _arguments(node: fx.Node, **defaults: Any) -> list[Any]:
+def arguments_of(node: fx.Node, **defaults: Any) -> list[Any]:
     """The arguments after the first, in the order of `defaults`, which fill in what is missing."""
     given = {**dict(zip(defaults, node.args[1:], strict=False)), **node.kwargs}
     return [given.get(name, default) for name, default in defaults.items()]
@@ -71,12 +69,13 @@ def _pair(value: Any) -> Pair:
     return (numbers[0], numbers[-1])
 
 
-def _shape(node: fx.Node) -> tuple[int, ...]:
+def shape_of(node: fx.Node) -> tuple[int, ...]:
+    """The shape of what `node` computes, the batch in front."""
     return tuple(node.meta["val"].shape)
 
 
 def _convolution(node: fx.Node, constant: Constant) -> Match:
-    weight, bias, stride, padding, dilation, groups = _arguments(
+    weight, bias, stride, padding, dilation, groups = arguments_of(
         node, weight=None, bias=None, stride=1, padding=0, dilation=1, groups=1
     )
     if _pair(dilation) != (1, 1):
@@ -88,7 +87,7 @@ def _convolution(node: fx.Node, constant: Constant) -> Match:
 
 
 def _batch_norm(node: fx.Node, constant: Constant) -> Match:
-    weight, bias, mean, variance, training, _, epsilon = _arguments(
+    weight, bias, mean, variance, training, _, epsilon = arguments_of(
         node, weight=None, bias=None, mean=None, var=None, training=False, momentum=0, eps=1e-5
     )
     if training:
@@ -98,7 +97,7 @@ def _batch_norm(node: fx.Node, constant: Constant) -> Match:
 
 
 def _max_pool(node: fx.Node, constant: Constant) -> Match:
-    kernel, stride, padding, dilation, ceil = _arguments(
+    kernel, stride, padding, dilation, ceil = arguments_of(
         node, kernel=None, stride=None, padding=0, dilation=1, ceil=False
     )
     if _pair(dilation) != (1, 1) or ceil:
@@ -108,7 +107,7 @@ def _max_pool(node: fx.Node, constant: Constant) -> Match:
 
 
 def _average_pool(node: fx.Node, constant: Constant) -> Match:
-    kernel, stride, padding, ceil, count_padding, divisor = _arguments(
+    kernel, stride, padding, ceil, count_padding, divisor = arguments_of(
         node, kernel=None, stride=None, padding=0, ceil=False, count=True, divisor=None
     )
     if ceil or divisor is not None or not (count_padding or _pair(padding) == (0, 0)):
@@ -122,7 +121,7 @@ def _adaptive_average_pool(node: fx.Node, constant: Constant) -> Match:
 
 
 def _mean(node: fx.Node, constant: Constant) -> Match | None:
-    dimensions, keep = _arguments(node, dim=None, keepdim=False)
+    dimensions, keep = arguments_of(node, dim=None, keepdim=False)
     if sorted(dimension % 4 for dimension in dimensions) != [2, 3]:
         return None
     return GlobalMean(keeps_map=keep), (source_of(node),)
@@ -130,13 +129,13 @@ def _mean(node: fx.Node, constant: Constant) -> Match | None:
 
 def _flatten(node: fx.Node, constant: Constant) -> Match | None:
     """Any reshaping of (N, C, H, W) to (N, C * H * W)."""
-    before, after = _shape(source_of(node)), _shape(node)
+    before, after = shape_of(source_of(node)), shape_of(node)
     is_flat = after == (BATCH, int(np.prod(before[1:])))
     return (Flatten(), (source_of(node),)) if is_flat else None
 
 
 def _linear(node: fx.Node, constant: Constant) -> Match:
-    weight, bias = _arguments(node, weight=None, bias=None)
+    weight, bias = arguments_of(node, weight=None, bias=None)
     weights = constant(weight)
     biases = np.zeros(len(weights)) if bias is None else constant(bias)
     return FullyConnected(weights, biases), (source_of(node),)
@@ -146,7 +145,7 @@ def _add(node: fx.Node, constant: Constant) -> Match | None:
     first, second = node.args[:2]
     if not isinstance(first, fx.Node) or not isinstance(second, fx.Node) or node.kwargs:
         return None  # a number added, or a scaled sum
-    return (Add(), (first, second)) if _shape(first) == _shape(second) else None
+    return (Add(), (first, second)) if shape_of(first) == shape_of(second) else None
 
 
 def _multiply(node: fx.Node, constant: Constant) -> Match | None:
@@ -155,15 +154,15 @@ def _multiply(node: fx.Node, constant: Constant) -> Match | None:
     if not isinstance(first, fx.Node) or not isinstance(second, fx.Node) or first is second:
         return None  # a number, or a square
     for map_, factors in ((first, second), (second, first)):
-        shape = _shape(map_)
-        if len(shape) == 4 and _shape(factors) == (*shape[:2], 1, 1):
+        shape = shape_of(map_)
+        if len(shape) == 4 and shape_of(factors) == (*shape[:2], 1, 1):
             return ChannelScale(), (map_, factors)
     return None
 
 
 def _concatenate(node: fx.Node, constant: Constant) -> Match:
-    (dimension,) = _arguments(node, dim=0)
-    if dimension % len(_shape(node)) != 1:
+    (dimension,) = arguments_of(node, dim=0)
+    if dimension % len(shape_of(node)) != 1:
         raise refusal(node, f"along dimension {dimension}; only channels have a translation")
     parts = node.args[0]
     assert isinstance(parts, list | tuple)
@@ -179,7 +178,7 @@ def _sigmoid(node: fx.Node, constant: Constant) -> Match:
 
 
 def _channel_shuffle(node: fx.Node, constant: Constant) -> Match:
-    (groups,) = _arguments(node, groups=None)
+    (groups,) = arguments_of(node, groups=None)
     return Shuffle(groups), (source_of(node),)
 
 
@@ -206,62 +205,3 @@ TRANSLATIONS: dict[Any, Callable[[fx.Node, Constant], Match | None]] = {
 
 ALIASES = {aten.dropout.default, aten.dropout_.default, aten.contiguous.default}
 """What passes its input on, in evaluation mode."""
-
-_RESHAPES = {aten.view.default, aten.reshape.default}
-
-
-def recognise_shuffle(node: fx.Node) -> Match | None:
-    """View as (N, g, C/g, H, W), exchange the two middle dimensions, view as (N, C, H, W)."""
-    chain = _chain(node, _RESHAPES, {aten.transpose.int}, _RESHAPES)
-    if chain is None:
-        # a view of what is not contiguous needs a copy first
-        chain = _chain(node, _RESHAPES, {aten.contiguous.default}, {aten.transpose.int}, _RESHAPES)
-    if chain is None:
-        return None
-    source, (split, exchange, *_) = chain
-    n, channels, *size = _shape(source)
-    groups = _shape(split)[1]
-    matches = (
-        _shape(split) == (n, groups, channels // groups, *size)
-        and sorted(exchange.args[1:]) == [1, 2]  # type: ignore[type-var]
-        and _shape(node) == _shape(source)
-    )
-    return (Shuffle(groups), (source,)) if matches else None
-
-
-def recognise_local_response_norm(node: fx.Node) -> Match | None:
-    """What torch.nn.functional.local_response_norm is made of, from the division back."""
-    if node.target is not aten.div.Tensor or not isinstance(node.args[1], fx.Node):
-        return None
-    chain = _chain(
-        node.args[1],
-        {aten.pow.Tensor_Scalar},
-        {aten.add.Tensor},
-        {aten.mul.Tensor},
-        _RESHAPES,
-        {aten.squeeze.dim},
-        {aten.avg_pool3d.default},
-        {aten.pad.default, aten.constant_pad_nd.default},
-        _RESHAPES,
-        {aten.mul.Tensor},
-    )
-    if chain is None:
-        return None
-    source, (square, _, _, pool, _, _, scaled, shifted, power) = chain
-    if square.args != (source, source) or node.args[0] is not source:
-        return None
-    size, *_ = _arguments(pool, kernel=None)[0]
-    alpha, k, beta = (node.args[1] for node in (scaled, shifted, power))
-    return LocalResponseNorm(size, alpha, beta, k), (source,)  # type: ignore[arg-type]
-
-
-def _chain(last: fx.Node, *targets: set[Any]) -> tuple[fx.Node, list[fx.Node]] | None:
-    """Walk back from `last` while the targets match; the source, and the nodes from the first."""
-    nodes: list[fx.Node] = []
-    current = last
-    for wanted in targets:
-        if current.target not in wanted or not isinstance(current.args[0], fx.Node):
-            return None
-        nodes.insert(0, current)
-        current = current.args[0]
-    return current, nodes

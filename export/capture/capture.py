@@ -15,10 +15,12 @@ from shufflenet_deploy.export.capture.aten import (
     ALIASES,
     BATCH,
     TRANSLATIONS,
-    recognise_local_response_norm,
-    recognise_shuffle,
     refusal,
     source_of,
+)
+from shufflenet_deploy.export.capture.chains import (
+    recognise_local_response_norm,
+    recognise_shuffle,
 )
 from shufflenet_deploy.export.capture.folding import fold
 from shufflenet_deploy.export.graph.graph import Graph, Node
