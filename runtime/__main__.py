@@ -1,7 +1,6 @@
 """The worker: ``python -m shufflenet_deploy.runtime [SPEC.json]``.
 
-It reads a `Spec` from the file or from stdin and writes an `Answer` to stdout. On stderr it
-writes a `Progress` in JSON a line, and for an error one line that begins with ``error:``.
+It reads a `Spec` from the file or from stdin, and answers as `worker.protocol` says.
 Plain argparse, because a device may have nothing but numpy, msgspec and an engine.
 """
 
@@ -13,14 +12,15 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 
+from shufflenet_deploy.runtime.endings import fail
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.machine.processor import change_core, limit_pools, pin
 from shufflenet_deploy.runtime.machine.state import StateReader
+from shufflenet_deploy.runtime.worker.protocol import encode_answer, progress_line
 from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Spec
 
 
@@ -38,11 +38,11 @@ def main() -> None:
     try:
         _write(_carry_out(_read_spec(source)))
     except InferenceError as error:
-        _fail(2 if error.usage else 1, str(error))
+        fail(str(error), usage=error.usage)
     except KeyboardInterrupt:
-        _fail(1, "interrupted before anything was measured")
+        fail("interrupted before anything was measured")
     except OSError as error:
-        _fail(1, f"{error.filename or 'input or output'}: {error.strerror}")
+        fail(f"{error.filename or 'input or output'}: {error.strerror}")
 
 
 def _carry_out(spec: Spec) -> Answer:
@@ -88,17 +88,12 @@ def _read_spec(source: str) -> Spec:
 def _write(answer: Answer) -> None:
     # A file of its own, closed here: were stdout full, the interpreter's end would try again.
     with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as stdout:
-        stdout.write(msgspec.json.encode(answer) + b"\n")
+        stdout.write(encode_answer(answer))
 
 
 def _report(progress: Progress) -> None:
-    sys.stderr.write(msgspec.json.encode(progress).decode() + "\n")
+    sys.stderr.write(progress_line(progress))
     sys.stderr.flush()
-
-
-def _fail(code: int, message: str) -> NoReturn:
-    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from shufflenet_deploy.runtime.endings import DONE, fail
 from shufflenet_deploy.runtime.errors import ShufflenetDeployError
 
-DONE, FAILED, WRONG_USAGE = 0, 1, 2
 _TYPERS_INTERRUPTED = 130
 """What Typer returns for a KeyboardInterrupt, which it does not let through."""
 
@@ -22,21 +22,16 @@ def run(app: typer.Typer) -> NoReturn:
         code = app(standalone_mode=False)
         sys.stdout.flush()  # here, where what goes wrong can still be told
     except TyperException as error:  # an option that does not parse, an unknown command
-        _exit(WRONG_USAGE, getattr(error, "format_message", error.__str__)())
+        fail(getattr(error, "format_message", error.__str__)(), usage=True)
     except ShufflenetDeployError as error:
-        _exit(WRONG_USAGE if error.usage else FAILED, str(error))
+        fail(str(error), usage=error.usage)
     except (KeyboardInterrupt, typer.Abort):
-        _exit(FAILED, "interrupted")
+        fail("interrupted")
     except OSError as error:  # a full disk, a file that may not be read
         if error.filename is None:  # stdout's; left open, the interpreter's end would try again
             with suppress(OSError):
                 sys.stdout.close()
-        _exit(FAILED, f"{error.filename or 'input or output'}: {error.strerror or error}")
+        fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
     if code == _TYPERS_INTERRUPTED:
-        _exit(FAILED, "interrupted")
+        fail("interrupted")
     sys.exit(code or DONE)
-
-
-def _exit(code: int, message: str) -> NoReturn:
-    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
-    sys.exit(code)

@@ -2,10 +2,12 @@
 
     ShufflenetDeployError
     ├── InferenceError              runtime: an artifact, a spec or an engine
+    ├── ProcessError                runtime: a process that was started and failed
     ├── ModelsError                 models: a network or its weights
     │   └── TrainingError           a training that cannot begin or go on
     ├── ExportError                 export: a network that does not become an artifact
     ├── BenchError                  bench: a measurement or its results
+    │   ├── WorkerFailedError       a worker on a device failed or died
     │   ├── DeviceLostError         the device went away in the middle
     │   └── AgentUnstartedError     no agent answers on a device that was reached
     └── DeviceTakenError            runtime.agent: somebody else measures on this device
@@ -28,6 +30,17 @@ class ShufflenetDeployError(Exception):
 
 class InferenceError(ShufflenetDeployError):
     """An artifact, a spec or an engine that cannot be used."""
+
+
+class ProcessError(ShufflenetDeployError):
+    """A process of ours that another one started, and that failed.
+
+    `ending` is its exit code or signal in words, where it has ended.
+    """
+
+    def __init__(self, message: str, ending: str = "", *, usage: bool = False) -> None:
+        super().__init__(message, usage=usage)
+        self.ending = ending
 
 
 class ModelsError(ShufflenetDeployError):

@@ -28,8 +28,9 @@ from shufflenet_deploy.runtime.agent.protocol import (
     ToAgent,
     Work,
 )
-from shufflenet_deploy.runtime.errors import BenchError
-from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress, Spec
+from shufflenet_deploy.runtime.errors import BenchError, ProcessError
+from shufflenet_deploy.runtime.worker.protocol import Listener, decode_answer
+from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 _LEAVE_SECONDS = 15.0
 """For an agent to end the worker and put the governor back, sudo included."""
@@ -42,6 +43,10 @@ Failure = Callable[[int, str], BenchError | None]
 
 class DeviceLostError(BenchError):
     """The device went away in the middle; what was measured before stands."""
+
+
+class WorkerFailedError(BenchError):
+    """A worker failed or died; the device is there, and another worker may do better."""
 
 
 class AgentUnstartedError(BenchError):
@@ -103,12 +108,16 @@ class AgentClient:
     def run(self, spec: Spec, report: Report) -> Answer:
         """Have a new worker carry out `spec`; see `Device.run`."""
         self._send(Work(spec=msgspec.Raw(msgspec.json.encode(spec))))
-        ended, interrupted, remark = self._follow(report)
+        listener = Listener(report)
+        ended, interrupted = self._follow(listener)
         if interrupted and ended.code:
             raise KeyboardInterrupt
-        if ended.code:
-            raise _worker_failure(ended.code, remark)
-        answer = _decode(ended.answer)
+        try:
+            if ended.code:
+                raise listener.failure("the worker", ended.code)
+            answer = decode_answer(ended.answer)
+        except ProcessError as error:
+            raise WorkerFailedError(str(error), usage=error.usage) from None
         # Ctrl-C may have come too late for the worker; who pressed it wants an end all the same.
         return msgspec.structs.replace(answer, stopped="interrupted") if interrupted else answer
 
@@ -126,20 +135,16 @@ class AgentClient:
         for listener in self._listeners:
             listener.join(1.0)
 
-    def _follow(self, report: Report) -> tuple[Ended, bool, str]:
-        """Hear the worker out; its end, whether Ctrl-C came, and its last line but progress."""
-        interrupted, remark = False, ""
+    def _follow(self, listener: Listener) -> tuple[Ended, bool]:
+        """Hear the worker out; its end, and whether Ctrl-C came."""
+        interrupted = False
         while True:
             try:
                 message = self._receive()
                 if isinstance(message, Ended):
-                    return message, interrupted, remark
+                    return message, interrupted
                 assert isinstance(message, Said)
-                progress = _progress(message.line)
-                if progress:
-                    report(progress)
-                else:
-                    remark = message.line.strip() or remark
+                listener.hear(message.line)
             except KeyboardInterrupt:
                 self._send(Interrupt())
                 if interrupted:  # the second: do not wait for the answer
@@ -237,38 +242,3 @@ def this_host() -> str:
 
 def _shown(line: bytes) -> str:
     return " ".join(line.decode(errors="replace").split())[:200]
-
-
-def _progress(line: str) -> Progress | None:
-    try:
-        return msgspec.json.decode(line, type=Progress)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _worker_failure(code: int, remark: str) -> BenchError:
-    """What to tell of a worker that ended with `code`; `remark` is the last it said."""
-    if remark.startswith("error: "):
-        return BenchError(remark.removeprefix("error: "), usage=code == 2)
-    ending = f"exit code {code}"
-    if code < 0:
-        ending = f"signal {-code}"
-        if -code in signal.valid_signals():
-            ending = signal.Signals(-code).name
-        if -code == signal.SIGKILL:
-            ending += ", which is what the system does when it is out of memory"
-    last = f"its last line: {remark}" if remark else "it said nothing"
-    return BenchError(f"the worker died ({ending}); {last}")
-
-
-def _decode(answer: str) -> Answer:
-    try:
-        version = msgspec.json.decode(answer, type=dict[str, msgspec.Raw]).get("version")
-        if version is None or bytes(version) != b"%d" % ANSWER_VERSION:
-            raise BenchError(
-                "the worker is of another version of shufflenet-deploy than this host: "
-                "install the same on both"
-            )
-        return msgspec.json.decode(answer, type=Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"the worker's answer cannot be read: {error}") from None

@@ -17,7 +17,8 @@ from shufflenet_deploy.models.training.recipe import (
     TrainingError,
     trained_networks,
 )
-from shufflenet_deploy.runtime.command_line import WRONG_USAGE, run
+from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.endings import WRONG_USAGE
 from shufflenet_deploy.runtime.errors import InferenceError, ModelsError
 
 if TYPE_CHECKING:

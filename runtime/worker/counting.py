@@ -2,8 +2,7 @@
 
 It reads a `Request` in JSON from stdin, loads the artifact, checks what it computes, and runs it
 between marks, which the emulator's plugin (``bench/emulation/plugin.c``) answers with a reading of
-its counters. It writes a `Counting` to stdout, and for an error one line that begins with
-``error:`` to stderr. Anywhere else the marks do nothing.
+its counters. It writes a `Counting` to stdout. Anywhere else the marks do nothing.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 
+from shufflenet_deploy.runtime.endings import fail
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.processor import limit_pools
 
@@ -57,11 +57,11 @@ def main() -> None:
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
         answer = count(request)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        _fail(2, f"the request is wrong: {error}")
+        fail(f"the request is wrong: {error}", usage=True)
     except InferenceError as error:
-        _fail(1, str(error))
+        fail(str(error))
     except OSError as error:
-        _fail(1, f"{error.filename or 'input or output'}: {error.strerror}")
+        fail(f"{error.filename or 'input or output'}: {error.strerror}")
     sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
 
 
@@ -113,11 +113,6 @@ def _no_clock() -> int:
 
 def _unknown() -> None:
     """Leave the memory to the host: the emulator takes more than the model needs on a device."""
-
-
-def _fail(code: int, message: str) -> NoReturn:
-    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,72 @@
+"""What a worker says to whoever started it: `Progress` and remarks on stderr, `Answer` on stdout.
+
+Both ends are here, so that neither can speak otherwise than the other hears. How it says that it
+failed is as with all our processes: see `endings`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from shufflenet_deploy.runtime.endings import failure
+from shufflenet_deploy.runtime.errors import ProcessError
+from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress
+
+_REMARKS, _LONGEST = 40, 1000
+"""Lines that are kept of what a process says, and characters of each."""
+
+Report = Callable[[Progress], None]
+
+
+def progress_line(progress: Progress) -> str:
+    """The line on stderr that says `progress`."""
+    return msgspec.json.encode(progress).decode() + "\n"
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """All of a worker's stdout."""
+    return msgspec.json.encode(answer) + b"\n"
+
+
+def decode_answer(said: bytes | str) -> Answer:
+    """What `encode_answer` made. Raises `ProcessError` for what it never makes."""
+    try:
+        version = msgspec.json.decode(said, type=dict[str, msgspec.Raw]).get("version")
+        if version is None or bytes(version) != b"%d" % ANSWER_VERSION:
+            raise ProcessError(
+                "the worker is of another version of shufflenet-deploy than this host: "
+                "install the same on both"
+            )
+        return msgspec.json.decode(said, type=Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProcessError(f"the worker's answer cannot be read: {error}") from None
+
+
+class Listener:
+    """Hears a process's stderr line by line: passes progress on, and keeps the last of the rest."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._remarks: deque[str] = deque(maxlen=_REMARKS)
+
+    def hear(self, line: str) -> None:
+        """Take a line."""
+        progress = _progress(line)
+        if progress:
+            self._report(progress)
+        elif remark := line.strip():
+            self._remarks.append(remark[:_LONGEST])
+
+    def failure(self, who: str, code: int) -> ProcessError:
+        """Why `who`, to whom this listened, ended with `code`."""
+        return failure(who, code, self._remarks)
+
+
+def _progress(line: str) -> Progress | None:
+    try:
+        return msgspec.json.decode(line, type=Progress)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
