@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-import msgspec
-
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.formats import quantiser_for
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.runtime.artifact import Artifact
-from shufflenet_deploy.runtime.errors import ExportError
-from shufflenet_deploy.runtime.worker.spec import Answer, Spec
+from shufflenet_deploy.runtime.errors import ExportError, ProcessError
+from shufflenet_deploy.runtime.worker.client import EVALUATION, module_command, run, run_worker
+from shufflenet_deploy.runtime.worker.spec import Spec
 
 ROUNDS = 30
 
@@ -100,8 +98,8 @@ def compare(fp32: Artifact, int8: Artifact, data: str | None) -> Cost:
 def _latency_ratio(fp32: Artifact, int8: Artifact) -> float | None:
     """The median over rounds of the ratio of their bursts' medians; None without the memory."""
     spec = Spec(artifacts=(str(int8.path), str(fp32.path)), rounds=ROUNDS)
-    said = _run("shufflenet_deploy.runtime", stdin=msgspec.json.encode(spec))
-    answer = msgspec.json.decode(said, type=Answer)
+    with _told():
+        answer = run_worker(spec)
     if answer.skipped:
         return None
     small, full = ([median(burst.samples_ns) for burst in model.bursts] for model in answer.models)
@@ -110,21 +108,18 @@ def _latency_ratio(fp32: Artifact, int8: Artifact) -> float | None:
 
 def _top1(fp32: Artifact, int8: Artifact, data: str) -> tuple[float, float]:
     """By shufflenet-eval, which this package meets only through files and processes."""
-    report = json.loads(
-        _run(
-            "shufflenet_deploy.bench.accuracy.command",
-            str(fp32.path), str(int8.path), "--data", data, "--json",
-        )
-    )  # fmt: skip
+    words = (str(fp32.path), str(int8.path), "--data", data, "--json")
+    with _told():
+        said = run([*module_command(EVALUATION), *words], who="shufflenet-eval")
+    report = json.loads(said)
     full, small = (row["top1"]["share"] for row in report["artifacts"])
     return full, small
 
 
-def _run(module: str, *arguments: str, stdin: bytes = b"") -> bytes:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], input=stdin, capture_output=True, check=False
-    )
-    if done.returncode != 0:
-        *_, reason = done.stderr.decode(errors="replace").splitlines() or ["no reason given"]
-        raise ExportError(f"comparing int8 with fp32 failed: {reason.removeprefix('error: ')}")
-    return done.stdout
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell of a process that failed as of what it was for."""
+    try:
+        yield
+    except ProcessError as error:
+        raise ExportError(f"comparing int8 with fp32 failed: {error}", usage=error.usage) from None

@@ -5,8 +5,6 @@ source -> capture -> Graph -> rewrites -> emit, quantise, verify (`making`) -> a
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +28,9 @@ from shufflenet_deploy.runtime.artifact import (
     manifest_path,
     write_manifest,
 )
-from shufflenet_deploy.runtime.errors import ExportError
-from shufflenet_deploy.runtime.worker.spec import Answer, Spec
+from shufflenet_deploy.runtime.errors import ExportError, ProcessError
+from shufflenet_deploy.runtime.worker.client import run_worker
+from shufflenet_deploy.runtime.worker.spec import Spec
 
 JUDGED = 32
 """Calibration images on which the SQNR of int8 is measured, at most."""
@@ -100,20 +99,12 @@ def _footprint(path: Path) -> Footprint:
 
     That process checks the manifest, the hash and one image's logits by itself.
     """
-    spec = Spec(artifacts=(str(path),), rounds=0)
-    worker = subprocess.run(
-        [sys.executable, "-m", "shufflenet_deploy.runtime"],
-        input=msgspec.json.encode(spec),
-        capture_output=True,
-        check=False,
-    )
-    if worker.returncode != 0:
-        *_, reason = worker.stderr.decode(errors="replace").splitlines() or ["no reason given"]
+    try:
+        answer = run_worker(Spec(artifacts=(str(path),), rounds=0))
+    except ProcessError as error:
         raise ExportError(
-            f"{path.name} does not run in a process of its own "
-            f"(exit {worker.returncode}): {reason.removeprefix('error: ')}"
-        )
-    answer = msgspec.json.decode(worker.stdout, type=Answer)
+            f"{path.name} does not run in a process of its own: {error}", usage=error.usage
+        ) from None
     if answer.skipped:
         raise ExportError(
             f"{path.name} cannot be tried: it needs about "

@@ -12,9 +12,8 @@ from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.emulation.count import count
 from shufflenet_deploy.bench.emulation.machine import Machine
 from shufflenet_deploy.bench.emulation.processors import find_processor
+from shufflenet_deploy.runtime.worker.client import WORKER
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
-
-_WORKER = "shufflenet_deploy.runtime"
 
 
 class EmulatedDevice:
@@ -27,7 +26,7 @@ class EmulatedDevice:
     def __init__(self, machine: Machine, caches: bool) -> None:
         self._machine = machine
         self._caches = caches
-        self._local = LocalDevice(machine.command(_WORKER), folder=machine.folder)
+        self._local = LocalDevice(machine.command(WORKER), folder=machine.folder)
 
     def put(self, path: Path) -> str:
         """See `Device.put`."""

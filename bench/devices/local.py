@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.folders import cache_folder
 from shufflenet_deploy.runtime.agent.protocol import Begin
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.worker.client import AGENT, module_command
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 NAME = "this machine"
@@ -54,7 +54,7 @@ class LocalDevice:
         if self._client is None:
             folder = self._folder or cache_folder()
             self._client = AgentClient(
-                [sys.executable, "-m", "shufflenet_deploy.runtime.agent", str(folder)],
+                [*module_command(AGENT), str(folder)],
                 NAME,
                 _no_failure,
                 # The end of this process is the end of the link; while it is stopped by Ctrl-Z

@@ -7,8 +7,6 @@ meet only in the artifacts' folder.
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +21,11 @@ from shufflenet_deploy.runtime.artifact import (
     manifest_path,
     model_sha256,
 )
-from shufflenet_deploy.runtime.errors import BenchError, InferenceError
+from shufflenet_deploy.runtime.errors import BenchError, InferenceError, ProcessError
 from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.worker.client import EXPORT, module_command, run
 
-EXPORTER = (sys.executable, "-m", "shufflenet_deploy.export")
+EXPORTER = module_command(EXPORT)
 _NEEDED_TO_EXPORT = ("torch", "onnx")
 
 Tell = Callable[[str], None]
@@ -172,9 +171,11 @@ def _export(job: Sequence[Options], folder: Path, exporter: Sequence[str]) -> No
     for one in job:
         command += ["--format", one.format]
     command += ["--out", str(folder)]
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    if ended.returncode:
+    try:
+        run(command, who="shufflenet-export", shown=True)
+    except ProcessError as error:
         raise BenchError(
-            f"shufflenet-export failed on {options.network} with exit code {ended.returncode}; "
-            "what it said is above"
-        )
+            f"shufflenet-export failed on {options.network} with {error.ending}; "
+            "what it said is above",
+            usage=error.usage,
+        ) from None

@@ -26,6 +26,7 @@ from shufflenet_deploy.runtime.agent.protocol import (
     Alive,
     Begin,
     Busy,
+    Ended,
     FromAgent,
     Interrupt,
     Ready,
@@ -33,9 +34,10 @@ from shufflenet_deploy.runtime.agent.protocol import (
     ToAgent,
     Work,
 )
-from shufflenet_deploy.runtime.agent.worker_process import AT_ONCE, WorkerProcess
 from shufflenet_deploy.runtime.machine.environment import ROOT
 from shufflenet_deploy.runtime.machine.governor import Governor
+from shufflenet_deploy.runtime.worker.client import WORKER, module_command
+from shufflenet_deploy.runtime.worker.process import AT_ONCE, Process
 
 LAUNCH = "SHUFFLENET_DEPLOY_LAUNCH"
 """The variable by which a bundle, whose Python cannot be started alone, names its `launch`."""
@@ -73,7 +75,7 @@ class Agent:
         self._begin: Begin | None = None
         self._lock: Lock | None = None
         self._copied: Copied | None = None
-        self._worker: WorkerProcess | None = None
+        self._worker: Process | None = None
         self._ending = False
 
     def serve(self) -> None:
@@ -126,7 +128,7 @@ class Agent:
                 assert self._begin is not None
                 if self._copied:
                     self._copied.use(msgspec.json.decode(spec, type=_Named).artifacts)
-                self._worker = WorkerProcess(self._begin.worker or _own_worker(), bytes(spec))
+                self._worker = Process(self._begin.worker or _own_worker(), bytes(spec))
                 self._selector.register(self._worker.stderr, selectors.EVENT_READ, self._listen)
             case Interrupt():
                 if self._worker:
@@ -167,7 +169,8 @@ class Agent:
         assert self._worker is not None
         self._listen()
         self._selector.unregister(self._worker.stderr)
-        self._send(self._worker.ended())
+        code, answer = self._worker.ended()
+        self._send(Ended(code=code, answer=answer.decode(errors="replace")))
         self._worker = None
 
     def _send(self, message: FromAgent) -> None:
@@ -184,8 +187,7 @@ class Agent:
 def _own_worker() -> list[str]:
     """The worker's command, with the Python of this process."""
     launch = os.environ.get(LAUNCH)
-    python = ["sh", launch] if launch else [sys.executable]
-    return [*python, "-m", "shufflenet_deploy.runtime"]
+    return module_command(WORKER, ["sh", launch] if launch else [sys.executable])
 
 
 def _pass(number: int, frame: FrameType | None) -> None:
