@@ -10,13 +10,21 @@ from typing import NoReturn
 import typer
 from typer.core import TyperGroup
 
-from shufflenet_deploy.bench.commands import boards, comparison, counts, measurement, show
+from shufflenet_deploy.bench.commands import (
+    boards,
+    comparison,
+    counts,
+    measurement,
+    show,
+    verification,
+)
 from shufflenet_deploy.runtime.command_line import run
 
 _OTHERS = (
     "Other commands: shufflenet-bench compare A.json B.json says what changed; "
     "shufflenet-bench counts counts instructions on emulated ARM64 processors; "
     "shufflenet-bench show FILE prints what was measured earlier; "
+    "shufflenet-bench verify checks what artifacts compute on a device; "
     "shufflenet-bench devices lists the boards; shufflenet-report makes a page of the results."
 )
 
@@ -42,6 +50,7 @@ app.command("run", epilog=_OTHERS)(measurement.run)
 app.command("compare")(comparison.compare)
 app.command("counts")(counts.counts)
 app.command("show")(show.show)
+app.command("verify")(verification.verify)
 app.command("devices")(boards.devices)
 
 

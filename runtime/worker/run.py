@@ -110,6 +110,7 @@ def _load(spec: Spec, instruments: Instruments) -> tuple[list[_Model], list[Skip
             spec.threads,
             instruments.clock,
             lambda: instruments.state().available_memory_bytes,
+            strict=spec.strict,
         )
         if isinstance(found, Skipped):
             skipped.append(found)

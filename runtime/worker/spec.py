@@ -80,6 +80,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Measure the peak rate of the processor too."""
     profile_runs: _NotNegative = 0
     """Of each model under its engine's profiler, after all else."""
+    strict: bool = True
+    """Refuse a model whose self-check is beyond its tolerance: a time of it would mean nothing.
+    Else the difference is answered, and who asks has to judge it."""
     seed: int = 0
     """Of the order of the models in each round."""
 
@@ -110,8 +113,9 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """From the file to a session that is ready to run; the engine was imported before."""
     first_run_ns: int
     difference: float | None
-    """Of the self-check, see `SelfCheck`; it is within the tolerance, or there is no answer. None
-    for a file without a manifest, which is checked for numbers that are finite."""
+    """Of the self-check, see `SelfCheck`; within the tolerance where the spec is strict. None for a
+    file without a manifest, which is checked for numbers that are finite, and for a difference
+    that is no number."""
     peak_memory_bytes: int | None
     """Of the process when this model had been loaded and run: only for the first model is that
     its own figure."""

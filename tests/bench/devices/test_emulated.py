@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,16 @@ def test_an_unknown_processor_is_wrong_usage() -> None:
     ):
         pass
     assert raised.value.usage
+
+
+def test_artifacts_are_checked_there(tiny_artifacts: Path) -> None:
+    paths = sorted(map(str, tiny_artifacts.glob("*x0.25*[ex]")))  # .tflite and .onnx
+    words = ["verify", *paths, "--device", "emulated", "--cpu", "cortex-a53", "--json"]
+    ended = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert ended.exit_code == 0
+    document = json.loads(ended.stdout)
+    assert document["device"] == "emulated"
+    assert [row["engine"] for row in document["artifacts"]] == ["onnxruntime", "litert"]
+    for row in document["artifacts"]:
+        assert row["verdict"] == "same"
+        assert 0 < row["difference"] <= row["tolerance"]

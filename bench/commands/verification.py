@@ -1,0 +1,120 @@
+"""``shufflenet-bench verify``: whether artifacts compute on a device what they should."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shufflenet_deploy.bench.commands.options import way
+from shufflenet_deploy.runtime.errors import BenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shufflenet_deploy.bench.measure.verification import Verified
+
+
+def verify(
+    named: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="ARTIFACT",
+            show_default=False,
+            help="Files of shufflenet-export, with their manifests beside them.",
+        ),
+    ],
+    device: Annotated[
+        str,
+        typer.Option(help="Where: local is this machine; shufflenet-bench devices lists them."),
+    ] = "local",
+    any_board: Annotated[
+        bool, typer.Option("--any-board", help="Whatever the board calls itself.")
+    ] = False,
+    provision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="venv|bundle",
+            show_default="the one that fits",
+            help="How a worker gets to the device, as of shufflenet-bench.",
+        ),
+    ] = None,
+    cpu: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", show_default="cortex-a72", help="Of --device emulated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Check that artifacts compute on a device what their manifests say.
+
+    Each runs there once on its manifest's seeded image, and its logits are
+    compared with those that the manifest holds. Nothing is timed. Exit 1 where
+    one differs or does not run.
+    """
+    import msgspec
+
+    from shufflenet_deploy.bench.devices import describe, open_device
+    from shufflenet_deploy.bench.devices.boards import find_board
+    from shufflenet_deploy.bench.devices.options import DeviceOptions
+    from shufflenet_deploy.bench.measure.artifacts import open_named
+    from shufflenet_deploy.bench.measure.verification import check_manifests
+    from shufflenet_deploy.bench.measure.verification import verify as verify_all
+    from shufflenet_deploy.runtime.formats import FORMATS, format_of
+
+    board = find_board(device)
+    formats = {format_of(path).name for path in named}
+    check_manifests(named)
+    artifacts = open_named(named)
+    options = DeviceOptions(
+        provision=way(provision),
+        formats=tuple(name for name in FORMATS if name in formats),
+        cpu=cpu,
+        tell=_tell,
+    )
+    with open_device(board, options) as opened:
+        describe(opened, board, any_board)
+        verified = list(verify_all(opened, artifacts, lambda progress: None))
+    if as_json:
+        document = {"device": board.name, "artifacts": verified}
+        sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
+    else:
+        _show(verified)
+    failed = [one.artifact for one in verified if one.verdict != "same"]
+    if failed:
+        raise BenchError(f"not the same on {board.name}: {', '.join(failed)}")
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _show(verified: Sequence[Verified]) -> None:
+    from shufflenet_deploy.bench.analysis.wording import MISSING
+    from shufflenet_deploy.bench.presentation.tables import Column, Table
+    from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, stdout_console
+
+    columns = (
+        Column("artifact", words=True),
+        Column("engine", words=True),
+        Column("difference"),
+        Column("allowed"),
+        Column("verdict", words=True),
+    )
+    rows = tuple(
+        (
+            artifact.artifact,
+            f"{artifact.engine} {artifact.engine_version}" if artifact.engine else MISSING,
+            MISSING if artifact.difference is None else f"{artifact.difference:.1e}",
+            f"{artifact.tolerance:.1e}",
+            artifact.verdict,
+        )
+        for artifact in verified
+    )
+    console = stdout_console()
+    console.print(drawn(Table("artifacts", columns, rows)))
+    show_lines(
+        (f"{artifact.artifact}: {artifact.reason}" for artifact in verified if artifact.reason),
+        console,
+    )

@@ -1,0 +1,91 @@
+"""Whether artifacts compute on a device what their manifests say, without timing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from shufflenet_deploy.bench.devices import Device
+from shufflenet_deploy.bench.devices.agent_client import WorkerFailedError
+from shufflenet_deploy.bench.devices.report import Report
+from shufflenet_deploy.bench.measure.records import no_room
+from shufflenet_deploy.runtime.artifact import Artifact, manifest_path
+from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.worker.spec import Spec
+
+Verdict = Literal["same", "differs", "does not run"]
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one artifact on the device."""
+
+    artifact: str
+    """Its path on this machine."""
+    verdict: Verdict
+    engine: str | None
+    """Which ran it; None where none did."""
+    engine_version: str | None
+    difference: float | None
+    """Of the logits from the manifest's, see `SelfCheck`; None where there is no number."""
+    tolerance: float
+    """The largest difference that the manifest allows."""
+    reason: str | None
+    """Why it does not run."""
+
+
+def check_manifests(paths: Sequence[Path]) -> None:
+    """Refuse a file without a manifest, which says nothing of what it should compute."""
+    for path in paths:
+        if path.is_file() and not manifest_path(path).exists():
+            raise BenchError(
+                f"{path} has no manifest, so nothing says what it should compute: copy "
+                f"{manifest_path(path).name} along with it, or export it again",
+                usage=True,
+            )
+
+
+def verify(device: Device, artifacts: Sequence[Artifact], report: Report) -> Iterator[Verified]:
+    """Run each of `artifacts` on `device`, in a worker of its own, and judge its self-check.
+
+    One that fails there does not keep the others from being checked. Raises `BenchError` where
+    the device itself fails, and KeyboardInterrupt.
+    """
+    for artifact in artifacts:
+        spec = Spec(artifacts=(device.put(artifact.path),), rounds=0, canary=False, strict=False)
+        try:
+            answer = device.run(spec, report)
+        except WorkerFailedError as error:
+            yield _unrun(artifact, str(error))
+            continue
+        if answer.stopped == "interrupted":
+            raise KeyboardInterrupt
+        if answer.skipped:
+            yield _unrun(artifact, no_room(answer))
+            continue
+        (model,) = answer.models
+        tolerance = artifact.manifest.self_check.tolerance
+        is_same = model.difference is not None and model.difference <= tolerance
+        yield Verified(
+            artifact=str(artifact.path),
+            verdict="same" if is_same else "differs",
+            engine=model.engine,
+            engine_version=model.engine_version,
+            difference=model.difference,
+            tolerance=tolerance,
+            reason=None,
+        )
+
+
+def _unrun(artifact: Artifact, reason: str) -> Verified:
+    return Verified(
+        artifact=str(artifact.path),
+        verdict="does not run",
+        engine=None,
+        engine_version=None,
+        difference=None,
+        tolerance=artifact.manifest.self_check.tolerance,
+        reason=reason,
+    )
