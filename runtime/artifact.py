@@ -142,7 +142,8 @@ class SelfCheck(_Record, frozen=True, kw_only=True):
 
     The input is `seeded_pixels(1, input_size, seed)`, preprocessed as the manifest says. The
     logits are the network's; of an int8 artifact its own on the exporting host, and the tolerance
-    is then its distance from the network, since kernels of other processors round otherwise.
+    is then its distance from the network, since kernels of other processors round otherwise. Of an
+    int8 artifact that the exporting host could not run they are the network's too.
     """
 
     seed: int
@@ -167,8 +168,9 @@ class Quantisation(_Record, frozen=True, kw_only=True):
     """How weights and activations became small."""
 
     scheme: str
-    sqnr_db: float
-    """Of the logits on some of the calibration's images: signal power over error power."""
+    sqnr_db: float | None
+    """Of the logits on some of the calibration's images: signal power over error power. None where
+    the exporting host could not run it."""
 
 
 class Rewrite(_Record, frozen=True, kw_only=True):
@@ -225,7 +227,9 @@ class Manifest(_Record, frozen=True, kw_only=True):
     simplification: Simplification | None
     quantisation: Quantisation | None
     calibration: Calibration | None
-    verification: Verification
+    verification: Verification | None
+    """None where the exporting host could not run it: `shufflenet-bench verify` checks it where it
+    runs. `footprint` is None then too."""
     self_check: SelfCheck
     delegate_partitions: int | None
     """Pieces that LiteRT's XNNPACK delegate runs; 1 is best. None for other engines."""

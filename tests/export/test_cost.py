@@ -61,6 +61,7 @@ def test_every_figure_is_there(costs: list[Cost]) -> None:
     for one in costs:
         full, small = one.size_bytes
         assert small < full
+        assert one.sqnr_db is not None
         assert one.sqnr_db > 15
 
 

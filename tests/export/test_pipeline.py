@@ -52,6 +52,7 @@ def test_every_network_is_one_delegate_partition(network: str, tmp_path: Path) -
 @pytest.mark.parametrize("groups", NETWORKS["shufflenet-v1"].groups)
 def test_every_group_count_is_exported_and_verified(groups: int, tmp_path: Path) -> None:
     for manifest in _export(tmp_path, groups=groups):
+        assert manifest.verification is not None
         assert manifest.verification.difference <= 1e-4
         assert manifest.delegate_partitions in (1, None)
 
@@ -59,6 +60,7 @@ def test_every_group_count_is_exported_and_verified(groups: int, tmp_path: Path)
 @pytest.mark.parametrize("groups", NETWORKS["shufflenet-v1-se"].groups)
 def test_squeeze_and_excitation_of_every_group_count(groups: int, tmp_path: Path) -> None:
     for manifest in _export(tmp_path, "shufflenet-v1-se", groups=groups):
+        assert manifest.verification is not None
         assert manifest.verification.difference <= 1e-4
         assert manifest.delegate_partitions in (1, None)
         assert {r.name: r.places for r in manifest.rewrites}["squeeze_before_expansion"] == 16
@@ -83,12 +85,14 @@ def test_a_file_says_itself_that_it_has_squeeze_and_excitation(tmp_path: Path) -
 @pytest.mark.parametrize("size", [(33, 64), (32, 32), (71, 129)])
 def test_sizes_that_are_neither_square_nor_even(size: tuple[int, int], tmp_path: Path) -> None:
     for manifest in _export(tmp_path, input_size=size):
+        assert manifest.verification is not None
         assert manifest.verification.difference <= 1e-4
 
 
 def test_alexnet_at_a_size_that_it_has_to_pool(tmp_path: Path) -> None:
     (manifest,) = _export(tmp_path, "alexnet", input_size=(120, 160), formats=("tflite",))
     assert manifest.delegate_partitions == 1
+    assert manifest.verification is not None
     assert manifest.verification.difference <= 1e-4
 
 
@@ -102,6 +106,7 @@ def test_the_manifest_tells_what_was_made(tiny_artifacts: Path) -> None:
     assert manifest.output.shape == (-1, 1000)
     assert manifest.weights.origin == "random"
     assert manifest.labels is None
+    assert manifest.verification is not None
     assert manifest.verification.engine == "onnxruntime"
     assert manifest.simplification is not None
     assert manifest.simplification.nodes_after <= manifest.simplification.nodes_before

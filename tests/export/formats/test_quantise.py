@@ -131,6 +131,7 @@ def test_a_sigmoid_has_all_of_its_256_steps(tmp_path: Path) -> None:
     for artifact in (onnx_, tflite):
         quantisation = artifact.manifest.quantisation
         assert quantisation is not None
+        assert quantisation.sqnr_db is not None
         assert quantisation.sqnr_db > 10
     (subgraph,) = schema.ModelT.InitFromPackedBuf(tflite.path.read_bytes()).subgraphs
     outputs = [tensor for tensor in subgraph.tensors if tensor.name.startswith(b"sigmoid")]
@@ -172,6 +173,7 @@ def test_int8_of_every_group_count(groups: int, tmp_path: Path) -> None:
     for artifact in _export(tmp_path, groups=groups, scale=0.25, precisions=("int8",)):
         quantisation = artifact.manifest.quantisation
         assert quantisation is not None
+        assert quantisation.sqnr_db is not None
         assert quantisation.sqnr_db > 10
         assert artifact.manifest.delegate_partitions in (1, None)
 
@@ -221,6 +223,7 @@ def test_a_stem_without_relu_is_quantised_too(tmp_path: Path) -> None:
     ):
         names = {rewrite.name for rewrite in artifact.manifest.rewrites}
         assert "max_pool_of_non_negative" not in names
+        assert artifact.manifest.verification is not None
         assert artifact.manifest.verification.difference <= 1e-4
 
 

@@ -291,6 +291,7 @@ def test_a_real_worker_answers_with_what_it_measured(
     for path, model in zip(paths, answer.models, strict=True):
         manifest = read_manifest(manifest_path(path))
         assert model.sha256 == manifest.sha256
+        assert manifest.verification is not None
         assert model.engine == manifest.verification.engine
         assert model.engine_version == manifest.verification.engine_version
         assert model.delegate_partitions == {".tflite": 1, ".onnx": None}[path.suffix]
