@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -142,6 +143,9 @@ def export(
         _print_json(artifacts, costs)
     else:
         _print_tables(artifacts, costs)
+    for artifact in artifacts:
+        if artifact.manifest.verification is None:
+            _say(_not_run(artifact))
     if weights == RANDOM:
         _say("the weights are random: right for measuring time, useless for recognising anything")
 
@@ -169,6 +173,16 @@ def _print_tables(artifacts: list[Artifact], costs: list[Cost]) -> None:
     if costs:
         console.print()
         console.print(costs_table(costs))
+
+
+def _not_run(artifact: Artifact) -> str:
+    """Why it was not run here, and how to check it where it runs."""
+    from shufflenet_deploy.runtime.engines import why_not_here
+
+    return (
+        f"not run here: {why_not_here(artifact.path)}; check what it computes by "
+        f"shufflenet-bench verify {shlex.quote(str(artifact.path))} --device NAME"
+    )
 
 
 def _say(line: str) -> None:

@@ -32,7 +32,8 @@ class Cost:
     format: str
     size_bytes: tuple[int, int]
     """fp32, int8; so all pairs here."""
-    sqnr_db: float
+    sqnr_db: float | None
+    """None where this machine cannot run it; so all figures of running it."""
     latency_ratio: float | None
     """Times of int8 / fp32 on this machine; None where int8 was made for another one, whose
     kernels this one does not have."""
@@ -81,16 +82,17 @@ def compare(fp32: Artifact, int8: Artifact, data: str | None) -> Cost:
         not quantiser_for(options.format).depends_on_target
         or TARGETS.get(platform.machine()) == options.target
     )
+    was_run = int8.manifest.verification is not None
     return Cost(
         format=options.format,
         size_bytes=(fp32.manifest.size_bytes, int8.manifest.size_bytes),
         sqnr_db=quantisation.sqnr_db,
-        latency_ratio=_latency_ratio(fp32, int8) if is_for_here else None,
+        latency_ratio=_latency_ratio(fp32, int8) if is_for_here and was_run else None,
         delegate_partitions=(
             fp32.manifest.delegate_partitions,
             int8.manifest.delegate_partitions,
         ),
-        top1=None if data is None else _top1(fp32, int8, data),
+        top1=_top1(fp32, int8, data) if data is not None and was_run else None,
         data=data,
     )
 

@@ -20,8 +20,8 @@ from shufflenet_deploy.export.formats.emitter import Emitted
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.staging import write_files
 from shufflenet_deploy.export.verify import (
-    OneByOne,
     Reference,
+    open_here,
     quantised_self_check,
     quantised_sqnr_db,
     self_check,
@@ -36,8 +36,8 @@ from shufflenet_deploy.runtime.artifact import (
     Verification,
     file_paths,
 )
-from shufflenet_deploy.runtime.engines import Session, open_session
-from shufflenet_deploy.runtime.formats import FORMATS, format_of
+from shufflenet_deploy.runtime.engines import Session
+from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.preprocess import as_input
 
 
@@ -47,7 +47,8 @@ class Made:
 
     delegate_partitions: int | None
     simplification: Simplification | None
-    verification: Verification
+    verification: Verification | None
+    """None where this machine cannot run it; so all that comes of running it."""
     self_check: SelfCheck
     quantisation: Quantisation | None = None
     calibration: Calibration | None = None
@@ -71,13 +72,14 @@ class FloatMaker:
         """Emit and verify."""
         emitted = emitter_for(options.format).emit(graph, options)
         write_files(path, emitted.files)
-        session = _open(path)
-        partitions = session.delegate_partitions  # a batch of another size changes them
+        session = open_here(path)
+        partitions = _partitions(session)
         images = _images(self.reference, options)
+        precision = options.precision
         return Made(
             delegate_partitions=partitions,
             simplification=emitted.simplification,
-            verification=verify(session, images, options.precision, self.reference),
+            verification=verify(session, images, precision, self.reference) if session else None,
             self_check=self_check(options.precision, self.reference),
         )
 
@@ -102,16 +104,17 @@ class Int8Maker:
         images = _images(self.reference, options)
         source = quantiser.emit(graph, options)
         with _written(path.with_name(f"before-{path.name}"), source) as session:
-            float_images = images.astype(np.float32)
-            verification = verify(session, float_images, "fp32", self.reference)
+            floats = images.astype(np.float32)
+            verification = verify(session, floats, "fp32", self.reference) if session else None
         layout = FORMATS[options.format].layout
         inputs = self.calibration.inputs(options.io, layout)
         emitted = quantiser.quantise(source, graph, options, inputs)
         write_files(path, emitted.files)
-        session = _open(path)
-        partitions = session.delegate_partitions  # a batch of another size changes them
+        session = open_here(path)
+        partitions = _partitions(session)
         check = quantised_self_check(session, images, self.reference)
-        sqnr_db = quantised_sqnr_db(session, _images(self.judged, options), self.judged)
+        judged = _images(self.judged, options)
+        sqnr_db = quantised_sqnr_db(session, judged, self.judged) if session else None
         return Made(
             delegate_partitions=partitions,
             simplification=emitted.simplification,
@@ -122,17 +125,17 @@ class Int8Maker:
         )
 
 
-def _open(path: Path) -> Session:
-    session = open_session(path)
-    return OneByOne(session) if format_of(path).fixed_batch else session
+def _partitions(session: Session | None) -> int | None:
+    """Asked before a batch of another size changes them."""
+    return session.delegate_partitions if session else None
 
 
 @contextmanager
-def _written(path: Path, emitted: Emitted) -> Iterator[Session]:
-    """A model that is written, run and removed again."""
+def _written(path: Path, emitted: Emitted) -> Iterator[Session | None]:
+    """A model that is written, run where this machine can, and removed again."""
     try:
         write_files(path, emitted.files)
-        yield _open(path)
+        yield open_here(path)
     finally:
         for file in file_paths(path):
             file.unlink(missing_ok=True)

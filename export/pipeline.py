@@ -28,6 +28,7 @@ from shufflenet_deploy.runtime.artifact import (
     manifest_path,
     write_manifest,
 )
+from shufflenet_deploy.runtime.engines import why_not_here
 from shufflenet_deploy.runtime.errors import ExportError, ProcessError
 from shufflenet_deploy.runtime.worker.client import run_worker
 from shufflenet_deploy.runtime.worker.spec import Spec
@@ -94,11 +95,14 @@ def _make(path: Path, options: Options, source: Source, graph: Graph, maker: Mak
     write_manifest(manifest_path(path), weighed)
 
 
-def _footprint(path: Path) -> Footprint:
+def _footprint(path: Path) -> Footprint | None:
     """Load and run the artifact once in a process of its own, as a device would.
 
-    That process checks the manifest, the hash and one image's logits by itself.
+    That process checks the manifest, the hash and one image's logits by itself. None where this
+    machine cannot run it.
     """
+    if why_not_here(path):
+        return None
     try:
         answer = run_worker(Spec(artifacts=(str(path),), rounds=0))
     except ProcessError as error:

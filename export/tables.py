@@ -9,17 +9,21 @@ from rich.table import Table
 from shufflenet_deploy.export.cost import Cost
 from shufflenet_deploy.runtime.artifact import Artifact
 
+NOT_RUN = "not run here"
+"""In place of a figure that takes an engine which this machine does not have."""
+
 
 def artifacts_table(artifacts: Sequence[Artifact]) -> Table:
     """A row for each artifact: its size, and how far its float model is from the network."""
     table = _table("artifact", "MB", "M mult-adds", "difference", "partitions")
     for artifact in artifacts:
         manifest = artifact.manifest
+        verification = manifest.verification
         table.add_row(
             str(artifact.path),
             f"{manifest.size_bytes / 1e6:.1f}",
             f"{manifest.multiply_adds / 1e6:.1f}",
-            f"{manifest.verification.difference:.1e}",
+            NOT_RUN if verification is None else f"{verification.difference:.1e}",
             _or_dash(manifest.delegate_partitions),
         )
     return table
@@ -33,7 +37,7 @@ def costs_table(costs: Sequence[Cost]) -> Table:
         ratio = cost.latency_ratio
         figures = (("fp32", "-", "1.00"), (
             "int8",
-            f"{cost.sqnr_db:.1f}",
+            NOT_RUN if cost.sqnr_db is None else f"{cost.sqnr_db:.1f}",
             "other CPU" if ratio is None else f"{ratio:.2f}",
         ))  # fmt: skip
         for index, (precision, sqnr, time) in enumerate(figures):

@@ -5,6 +5,7 @@ An engine is imported when it is first needed: a device has only those that it u
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,8 @@ class Engine:
     """Imports it and returns what opens its models; ImportError where it is not installed."""
     profile: Callable[[], ProfilerOpener] | None = None
     """The same for its profiler; None where it offers none."""
+    machines: tuple[str, ...] = ()
+    """The machines on which it runs, as `platform.machine` names them; none where on any."""
 
 
 def _onnxruntime() -> Opener:
@@ -170,6 +173,22 @@ def profiler_for(path: Path, name: str | None = None) -> ProfilerOpener:
         raise InferenceError(
             f"profiling {path.name} needs {engine.title} ({error}): {_remedy(engine)}"
         ) from None
+
+
+def why_not_here(path: Path, name: str | None = None) -> str | None:
+    """Why this machine cannot run the artifact in `path`; None where it has what that takes.
+
+    Its engine (see `engine_for`) is not for such machines, or it is not installed, as where there
+    is no wheel for this one.
+    """
+    engine = engine_for(path, name)
+    if engine.machines and platform.machine() not in engine.machines:
+        return f"{engine.title} does not run on {platform.machine()}"
+    try:
+        engine.open()
+    except ImportError as error:
+        return f"{engine.title} is not installed ({error})"
+    return None
 
 
 def open_session(path: Path, threads: int = 1, engine: str | None = None) -> Session:

@@ -86,6 +86,7 @@ def test_an_artifact_of_two_files_is_verified_and_described(halves: Format, tmp_
         path = folder / options.file_name
         maker = FloatMaker(reference(source.network, source.preprocessing))
         made = maker.make(path, graph, options)
+        assert made.verification is not None
         assert made.verification.engine == "joined"
         assert made.verification.difference <= 1e-4
         manifest = describe(path, options, source, graph, (), made)
