@@ -1,9 +1,7 @@
-"""What hears of a worker's progress."""
+"""What hears of a worker's progress: for devices the same as for whoever starts a worker here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from shufflenet_deploy.runtime.worker.protocol import Report
 
-from shufflenet_deploy.runtime.worker.spec import Progress
-
-Report = Callable[[Progress], None]
+__all__ = ["Report"]

@@ -19,6 +19,7 @@ _REMARKS, _LONGEST = 40, 1000
 """Lines that are kept of what a process says, and characters of each."""
 
 Report = Callable[[Progress], None]
+"""Hears of a worker's progress."""
 
 
 def progress_line(progress: Progress) -> str:
