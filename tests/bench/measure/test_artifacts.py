@@ -232,6 +232,19 @@ def test_a_failed_export_is_one_line(folder: Path, half: Options, exporter: Expo
     assert not caught.value.usage
 
 
+def test_wrong_usage_of_the_exporter_stays_wrong_usage(folder: Path, half: Options) -> None:
+    refusing = (sys.executable, "-c", "import sys; sys.exit(2)")
+    with pytest.raises(BenchError, match="with exit code 2; what it said is above") as caught:
+        provide([half], folder, lambda line: None, refusing)
+    assert caught.value.usage
+
+
+def test_an_exporter_that_is_killed_is_told_as_such(folder: Path, half: Options) -> None:
+    dying = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(BenchError, match="failed on shufflenet-v1 with SIGSEGV; what it said"):
+        provide([half], folder, lambda line: None, dying)
+
+
 def test_an_export_of_something_else_is_refused(
     folder: Path, half: Options, write_artifact: WriteArtifact, exporter: Exporter
 ) -> None:
