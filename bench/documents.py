@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -88,8 +89,21 @@ def kind_at(path: Path) -> Kind | None:
         return None  # whoever reads it as something else will say what is wrong
 
 
-def load(path: Path, kind: Kind, record: type[_T], version: int | None, again: str) -> _T:
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+"""From the document of an older version to that of today's."""
+
+
+def load(
+    path: Path,
+    kind: Kind,
+    record: type[_T],
+    version: int | None,
+    again: str,
+    older: Mapping[int, Upgrade] = MappingProxyType({}),
+) -> _T:
     """Read the record of `kind` at `path`; `again` says how to get one of `version`, if any.
+
+    Of the versions in `older` it is read too.
 
     Raises `OtherKindError` for another kind, and `BenchError` for a file that is missing, broken or
     of another version.
@@ -102,9 +116,12 @@ def load(path: Path, kind: Kind, record: type[_T], version: int | None, again: s
     try:
         document = msgspec.json.decode(data, type=dict[str, Any])
         check_kind(path, document, kind)
-        if document.get("version") != version:
+        there = document.get("version")
+        if isinstance(there, int) and there in older:
+            return msgspec.convert(older[there](document), type=record, str_keys=True)
+        if there != version:
             raise BenchError(
-                f"{path} holds {noun} of version {document.get('version')!r} and this is a reader "
+                f"{path} holds {noun} of version {there!r} and this is a reader "
                 f"of version {version}: {again}"
             )
         return msgspec.json.decode(data, type=record)

@@ -14,14 +14,16 @@ import msgspec
 
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import RESULTS, load
+from shufflenet_deploy.bench.version_2 import from_version_2
 from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
+from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.worker.spec import Burst, Canary
 
-RESULTS_VERSION: Literal[2] = 2
+RESULTS_VERSION: Literal[3] = 3
 
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,8 +70,10 @@ class Probe(_Record, frozen=True, kw_only=True):
     """One model in a worker of its own."""
 
     engine: str
+    """What it calls itself; where several distributions bring it, this one's name."""
     engine_version: str
-    delegate_partitions: int | None
+    remarks: dict[str, int | float | str] = {}
+    """What this engine alone says of the model, such as how many pieces of it a delegate runs."""
     difference: float | None
     """Of the self-check; None for a file without a manifest."""
     peak_memory_bytes: int | None
@@ -87,13 +91,23 @@ class Model(_Record, frozen=True, kw_only=True):
     """Where it lay on the host."""
     sha256: str
     format: str
-    """``onnx`` or ``tflite``."""
+    """The name of a row of `runtime.formats.FORMATS`."""
+    engine: str
+    """By which it is measured: the name of a row of `runtime.engines.ENGINES`. The same file may
+    be measured by several, each of which then is a model."""
     options: Options | None
     """None for a file of another tool, which has no manifest."""
     multiply_adds: int | None
     probe: Probe | None = None
     skipped: str | None = None
     """Why it was not measured."""
+
+    @property
+    def called(self) -> str:
+        """Its file's name, with the engine where that is not the default of its format."""
+        format_ = FORMATS.get(self.format)
+        usual = format_ is not None and self.engine == format_.engines[0]
+        return self.name if usual else f"{self.name} on {self.engine}"
 
 
 class Block(_Record, frozen=True, kw_only=True):
@@ -154,7 +168,7 @@ Run = Timed | Checked
 
 
 class Native(_Record, frozen=True, kw_only=True):
-    """One process of another harness, LiteRT's `benchmark_model`: never pooled with ours."""
+    """One process of another harness, see `measure.native`: never pooled with ours."""
 
     member: int
     """Index into `Results.models`."""
@@ -190,7 +204,7 @@ class Target(_Record, frozen=True, kw_only=True):
 class Results(_Record, frozen=True, kw_only=True):
     """A measurement, whole or up to where it was stopped."""
 
-    version: Literal[2] = RESULTS_VERSION
+    version: Literal[3] = RESULTS_VERSION
     created: str
     """When it began: ISO 8601, UTC."""
     target: Target
@@ -202,9 +216,9 @@ class Results(_Record, frozen=True, kw_only=True):
     models: tuple[Model, ...] = ()
     blocks: tuple[Block, ...] = ()
     runs: tuple[Run, ...] = ()
+    """In the order of time."""
     native: tuple[Native, ...] = ()
     """Of another harness, where the user has named it."""
-    """In the order of time."""
     ended: Literal["no", "done", "minutes", "interrupted"] = "no"
     """``done``: every block has what was asked of it. ``no`` in a file: cut off."""
 
@@ -231,5 +245,6 @@ def write(path: Path, results: Results) -> None:
 
 
 def read(path: Path) -> Results:
-    """Read results. Raises `BenchError` as `documents.load` does."""
-    return load(path, RESULTS, Results, RESULTS_VERSION, "measure again")
+    """Read results, also those of version 2. Raises `BenchError` as `documents.load` does."""
+    older = {2: from_version_2}
+    return load(path, RESULTS, Results, RESULTS_VERSION, "measure again", older)

@@ -127,7 +127,8 @@ class Int8Maker:
 
 def _partitions(session: Session | None) -> int | None:
     """Asked before a batch of another size changes them."""
-    return session.delegate_partitions if session else None
+    partitions = session.remarks.get("delegate_partitions") if session else None
+    return partitions if isinstance(partitions, int) else None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from torch import nn
 
 from shufflenet_deploy.runtime.artifact import Preprocessing, SelfCheck, Verification
 from shufflenet_deploy.runtime.decibels import sqnr_db
-from shufflenet_deploy.runtime.engines import Session, open_session, why_not_here
+from shufflenet_deploy.runtime.engines import Remarks, Session, open_session, why_not_here
 from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import format_of
@@ -51,9 +51,9 @@ class OneByOne:
         return self.session.engine_version
 
     @property
-    def delegate_partitions(self) -> int | None:
-        """Pieces that a delegate runs."""
-        return self.session.delegate_partitions
+    def remarks(self) -> Remarks:
+        """What the engine says of the model."""
+        return self.session.remarks
 
     @property
     def inputs(self) -> tuple[Input, ...]:

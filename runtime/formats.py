@@ -46,6 +46,11 @@ FORMATS: dict[str, Format] = {
 """By name, in the order in which users see them."""
 
 
+def suffixes(between: str) -> str:
+    """The suffixes that name an artifact, for a person: ``.onnx and .tflite``."""
+    return between.join(format_.files[0] for format_ in FORMATS.values())
+
+
 def format_of(path: Path) -> Format:
     """The format of the artifact in `path`, by its suffix.
 
@@ -54,8 +59,7 @@ def format_of(path: Path) -> Format:
     for format_ in FORMATS.values():
         if _names(path, format_):
             return format_
-    known = ", ".join(format_.files[0] for format_ in FORMATS.values())
-    raise InferenceError(f"no engine runs {path.name!r}: known are {known}", usage=True)
+    raise InferenceError(f"no engine runs {path.name!r}: known are {suffixes(', ')}", usage=True)
 
 
 def is_model(path: Path) -> bool:

@@ -27,6 +27,7 @@ from shufflenet_deploy.bench.analysis.symptoms import (
 )
 from shufflenet_deploy.bench.analysis.wording import count
 from shufflenet_deploy.bench.results import Model, Results
+from shufflenet_deploy.runtime.engines import ENGINES, Doubt
 from shufflenet_deploy.runtime.worker.warm_up import WINDOW
 
 ARM64 = ("aarch64", "arm64")
@@ -35,23 +36,33 @@ ARM64 = ("aarch64", "arm64")
 _VIRTUAL = "linux,dummy-virt"
 """QEMU's machine `virt`: on ARM hardware its processor is real, elsewhere it is emulated."""
 
+Pairs = tuple[PairSummary, ...]
+Look = Callable[[Results, Pairs], str | Doubt | None]
+"""What looks for it in results and their ratios: the evidence, with a remedy where there is a
+better one than the kind's; None where there is nothing."""
+
 
 class Kind(NamedTuple):
     """One of the list."""
 
     meaning: str
     remedy: str
+    look: Look
 
 
-def find_warnings(results: Results, pairs: tuple[PairSummary, ...]) -> tuple[Warning, ...]:
+def find_warnings(results: Results, pairs: Pairs) -> tuple[Warning, ...]:
     """What `results`, and the ratios derived from them, deserve; the gravest first."""
-    found = {code: look(results) for code, look in _LOOKS.items()}
-    found["imprecise"] = _imprecise(results.parameters.interval_percent, pairs)
     return tuple(
-        Warning(code=code, evidence=evidence, remedy=kind.remedy)
+        Warning(code=code, evidence=evidence, remedy=remedy)
         for code, kind in KINDS.items()
-        if (evidence := found[code])
+        if (seen := kind.look(results, pairs))
+        for evidence, remedy in [seen if isinstance(seen, Doubt) else (seen, kind.remedy)]
     )
+
+
+def _alone(look: Callable[[Results], str | Doubt | None]) -> Look:
+    """What looks at the results alone."""
+    return lambda results, pairs: look(results)
 
 
 def notes(results: Results) -> tuple[str, ...]:
@@ -79,9 +90,11 @@ def _notes(results: Results) -> Iterator[str]:
             f"computation beside each of them shows. {consequence}"
         )
     options = [model.options for model in results.models if model.options]
-    if any(one.weights == "random" for one in options):
+    if any(made_of.weights == "random" for made_of in options):
         yield "Networks with random weights take as long as trained ones, and recognise nothing."
-    if any(one.network == "alexnet" and one.input_size != (224, 224) for one in options):
+    if any(
+        made_of.network == "alexnet" and made_of.input_size != (224, 224) for made_of in options
+    ):
         yield (
             "At sizes other than 224x224, AlexNet's last map is pooled adaptively to the 6x6 that "
             "its classifier takes; the paper does not say what it did."
@@ -109,23 +122,21 @@ def _virtual(results: Results) -> str | None:
     return f"the machine calls itself {name}, as QEMU's virtual machines for ARM do"
 
 
-def _slow_engine(results: Results) -> str | None:
-    slow = {model.name: why for model in results.models if (why := _why_slow(model))}
-    return _first_of([f"{name} {why}" for name, why in slow.items()])
-
-
-def _why_slow(model: Model) -> str | None:
-    """Only LiteRT tells; ONNX Runtime has no such delegate."""
-    probe = model.probe
-    if model.format != "tflite" or probe is None:
+def _slow_engine(results: Results) -> Doubt | None:
+    """What the engines themselves make of their remarks."""
+    doubts = {model.called: doubt for model in results.models if (doubt := _doubt(model))}
+    evidence = _first_of([f"{name} {doubt.reason}" for name, doubt in doubts.items()])
+    if evidence is None:
         return None
-    if probe.delegate_partitions == 0:
-        return f"runs on the reference kernels of {probe.engine}, without its delegate"
-    if probe.delegate_partitions is not None and probe.delegate_partitions > 1:
-        return f"runs in {probe.delegate_partitions} pieces, slow operators between them"
-    if probe.engine == "tflite-runtime" and model.options and model.options.precision == "int8":
-        return "is int8, for which tflite-runtime has no delegate"
-    return None
+    return Doubt(evidence, "; ".join(dict.fromkeys(doubt.remedy for doubt in doubts.values())))
+
+
+def _doubt(model: Model) -> Doubt | None:
+    engine = ENGINES.get(model.engine)
+    if engine is None or engine.doubt is None or model.probe is None:
+        return None
+    precision = model.options.precision if model.options else None
+    return engine.doubt()(model.probe.engine, model.probe.remarks, precision)
 
 
 def _unstable(results: Results) -> str | None:
@@ -140,114 +151,112 @@ def _unstable(results: Results) -> str | None:
     )
     return _first_of(
         [
-            f"{results.models[member].name} was still becoming faster when its warm-up ended, "
+            f"{results.models[member].called} was still becoming faster when its warm-up ended, "
             f"in {runs} of {count(timed[member], 'run')}"
             for member, runs in unstable.most_common()
         ]
     )
 
 
-def _imprecise(wanted_percent: float, pairs: tuple[PairSummary, ...]) -> str | None:
+def _imprecise(results: Results, pairs: Pairs) -> str | None:
+    percent = results.parameters.interval_percent
     widths = [(half_width_percent(pair.ratio), pair.block) for pair in pairs]
     wide = [
         (math.inf if width is None else width, block)
         for width, block in widths
-        if width is None or width > wanted_percent
+        if width is None or width > percent
     ]
     if not wide:
         return None
     width, block = max(wide)
     known = "from too few processes to tell" if width == math.inf else f"to {width:.1f}%"
     return (
-        f"{len(wide)} of {len(pairs)} ratios are not known to {wanted_percent:g}%; "
+        f"{len(wide)} of {len(pairs)} ratios are not known to {percent:g}%; "
         f"the worst is of {block}, known {known}"
     )
 
 
-def _first_of(found: list[str]) -> str | None:
-    if not found:
+def _first_of(sentences: list[str]) -> str | None:
+    if not sentences:
         return None
-    others = found[1:]
-    return found[0] + (f"; and {count(len(others), 'more such model')}" if others else "")
+    others = sentences[1:]
+    return sentences[0] + (f"; and {count(len(others), 'more such model')}" if others else "")
 
 
 KINDS = {
-    "emulated": Kind("its time is no latency", "measure on a device"),
+    "emulated": Kind("its time is no latency", "measure on a device", _alone(_emulated)),
     "other-board": Kind(
         "it may be another machine than the one that was asked for",
         "name the board that it is, or describe it in your own devices.toml",
+        _alone(_other_board),
     ),
     "virtual-machine": Kind(
         "where its processor is emulated, its time is no latency",
         "if it is emulated, describe it with latency = false in your own devices.toml",
+        _alone(_virtual),
     ),
     "throttled": Kind(
         "the system slowed the processor while it was measured",
         "use the supply that the board's maker names, and a heat sink with a fan, then reboot and "
         "measure again; let a phone cool down, out of its case",
+        _alone(throttled),
     ),
     "low-frequency": Kind(
         "a core ran below the frequency that it is made for",
         "cool it, set the governor to performance, lift any limit of the frequency; on a PC "
         "switch turbo off",
+        _alone(low_frequency),
     ),
     "slower-canary": Kind(
         "the same work took longer at the end than at the start",
         "cool it, or measure with --cool-down; on a shared or virtual machine rely on ratios, not "
         "on times",
+        _alone(slower_canary),
     ),
     "other-load": Kind(
         "something else ran meanwhile",
         "stop what else runs, see top; where you cannot, rely on ratios, not on times",
+        _alone(load),
     ),
     "short-memory": Kind(
         "the system was about to run out of memory",
         "stop what else runs, or measure fewer or smaller models",
+        _alone(short_memory),
     ),
     "slow-engine": Kind(
         "the engine did not take its fast path",
-        "use ai-edge-litert, not tflite-runtime, and export with --lowering fast",
+        "export with --lowering fast",
+        _alone(_slow_engine),
     ),
     "climbing": Kind(
         "the temperature had not come to rest",
         "cool it, measure with --cool-down, or for longer, until the temperature stays",
+        _alone(climbing),
     ),
     "governor": Kind(
         "the system may lower a core's frequency",
         "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
+        _alone(slow_governor),
     ),
     "unstable-warm-up": Kind(
         "a model was timed before its time had stopped falling",
         "measure again on a machine at rest",
+        _alone(_unstable),
     ),
     "imprecise": Kind(
         "a ratio is known less well than was wanted",
         "measure with more --processes or --rounds, on a machine at rest",
+        _imprecise,
     ),
     "throttled-before": Kind(
         "the firmware slowed the processor before it was measured",
         "it may come again: use the supply that the board's maker names, and a heat sink",
+        _alone(throttled_before),
     ),
     "missing-sensors": Kind(
         "what a sensor would have told is not known to be good",
         "rely on the canary, a fixed computation that tells of slowing down on every machine",
+        _alone(missing_sensors),
     ),
 }
 """The whole list by code, by gravity."""
-
-_LOOKS: dict[str, Callable[[Results], str | None]] = {
-    "emulated": _emulated,
-    "other-board": _other_board,
-    "virtual-machine": _virtual,
-    "throttled": throttled,
-    "low-frequency": low_frequency,
-    "slower-canary": slower_canary,
-    "other-load": load,
-    "short-memory": short_memory,
-    "slow-engine": _slow_engine,
-    "climbing": climbing,
-    "governor": slow_governor,
-    "unstable-warm-up": _unstable,
-    "throttled-before": throttled_before,
-    "missing-sensors": missing_sensors,
-}

@@ -22,7 +22,7 @@ from shufflenet_deploy.runtime.artifact import (
     model_sha256,
 )
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError, ProcessError
-from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.formats import format_of, suffixes
 from shufflenet_deploy.runtime.worker.client import EXPORT, module_command, run
 
 EXPORTER = module_command(EXPORT)
@@ -48,16 +48,19 @@ class Subject:
     path: Path
     sha256: str
     manifest: Manifest | None
+    engine: str
+    """By which it is to be measured, the name of a row of `ENGINES`."""
 
     @staticmethod
-    def of(artifact: Artifact) -> Subject:
-        """An artifact as a subject."""
-        return Subject(artifact.path, artifact.manifest.sha256, artifact.manifest)
+    def of(artifact: Artifact, engine: str | None = None) -> Subject:
+        """An artifact as a subject, by default for the first engine of its format."""
+        name = engine or format_of(artifact.path).engines[0]
+        return Subject(artifact.path, artifact.manifest.sha256, artifact.manifest, name)
 
     @property
     def format(self) -> str:
-        """``onnx`` or ``tflite``: which engine runs it."""
-        return self.path.suffix.removeprefix(".")
+        """The name of its row of `FORMATS`."""
+        return format_of(self.path).name
 
 
 def open_subjects(paths: Iterable[Path]) -> list[Subject]:
@@ -70,11 +73,12 @@ def open_subjects(paths: Iterable[Path]) -> list[Subject]:
 
 
 def _open_subject(path: Path) -> Subject:
-    if path.suffix.removeprefix(".") not in FORMATS:
-        known = " and ".join(f".{suffix}" for suffix in FORMATS)
-        raise BenchError(f"{path} is no model: {known} files are", usage=True)
+    try:
+        format_ = format_of(path)
+    except InferenceError:
+        raise BenchError(f"{path} is no model: {suffixes(' and ')} files are", usage=True) from None
     if path.is_file() and not manifest_path(path).exists():
-        return Subject(path, model_sha256(path), None)
+        return Subject(path, model_sha256(path), None, format_.engines[0])
     return Subject.of(Artifact.open(path))
 
 

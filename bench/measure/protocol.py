@@ -84,6 +84,7 @@ def _model(subject: Subject) -> Model:
         path=str(subject.path),
         sha256=subject.sha256,
         format=subject.format,
+        engine=subject.engine,
         options=manifest.options if manifest else None,
         multiply_adds=manifest.multiply_adds if manifest else None,
     )

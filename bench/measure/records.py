@@ -24,7 +24,7 @@ def probe(answer: ModelAnswer, latency: bool) -> Probe:
     return Probe(
         engine=answer.engine,
         engine_version=answer.engine_version,
-        delegate_partitions=answer.delegate_partitions,
+        remarks=answer.remarks,
         difference=answer.difference,
         peak_memory_bytes=answer.peak_memory_bytes,
         first_use=first_use if latency else None,

@@ -1,22 +1,33 @@
 """The inference engines: one row each, and the one shape that their sessions have.
 
-An engine is imported when it is first needed: a device has only those that it uses.
+An engine is imported when it is first needed: a device has only those that it uses. Nothing here
+imports numpy, which would start its threads before a worker has told it how many.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from numpy.typing import NDArray
-
-from shufflenet_deploy.runtime.engines.inputs import Input
+from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.formats import format_of
-from shufflenet_deploy.runtime.profiling.trace import Trace
+from shufflenet_deploy.runtime.formats import FORMATS, Format, format_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shufflenet_deploy.runtime.engines.inputs import Input
+    from shufflenet_deploy.runtime.profiling.trace import Trace
+
+Remarks = Mapping[str, int | float | str]
+"""What an engine alone says of a model that it has loaded: name -> number or text."""
+NO_REMARKS: Remarks = MappingProxyType({})
 
 
 class Session(Protocol):
@@ -31,8 +42,8 @@ class Session(Protocol):
         """The engine's version."""
 
     @property
-    def delegate_partitions(self) -> int | None:
-        """Pieces that LiteRT's XNNPACK delegate runs; None for an engine without delegates."""
+    def remarks(self) -> Remarks:
+        """What this engine alone says of the model; empty where it has nothing to say."""
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -64,9 +75,21 @@ ProfilerOpener = Callable[[Path, int], Profiler]
 """The same, for a session that records its runs."""
 
 
+class Doubt(NamedTuple):
+    """Why an engine may have run a model on a slow path."""
+
+    reason: str
+    """What follows the model's name in a sentence: ``runs in 3 pieces``."""
+    remedy: str
+
+
+Judge = Callable[[str, Remarks, str | None], Doubt | None]
+"""What the session called itself, its remarks, the model's precision -> a doubt, or none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """A row of `ENGINES`. Its modules are imported when it is first opened."""
+    """A row of `ENGINES`. Its modules are imported when something of them is first needed."""
 
     name: str
     """What ``--engine`` and results call it."""
@@ -74,37 +97,25 @@ class Engine:
     """How its makers write it."""
     distributions: tuple[str, ...]
     """The Python distributions of which any one brings it, the best first; none where it is this
-    project's own, whose version it then has."""
+    project's own, whose version it then has (`project_version`)."""
     open: Callable[[], Opener]
     """Imports it and returns what opens its models; ImportError where it is not installed."""
     profile: Callable[[], ProfilerOpener] | None = None
     """The same for its profiler; None where it offers none."""
     machines: tuple[str, ...] = ()
     """The machines on which it runs, as `platform.machine` names them; none where on any."""
+    doubt: Callable[[], Judge] | None = None
+    """Imports what judges by the remarks of its sessions, without the engine itself; None where
+    they tell nothing of its speed."""
+    unneeded: tuple[str, ...] = ()
+    """Patterns of the files in its wheel that no worker needs: they are not copied to a device."""
+    native_runner: str | None = None
+    """The program of its makers that times its models too, see `bench.measure.native`."""
 
 
-def _onnxruntime() -> Opener:
-    from shufflenet_deploy.runtime.engines.onnxruntime import OnnxRuntimeSession
-
-    return OnnxRuntimeSession
-
-
-def _onnxruntime_profiler() -> ProfilerOpener:
-    from shufflenet_deploy.runtime.engines.onnxruntime_profiler import OnnxRuntimeProfiler
-
-    return OnnxRuntimeProfiler
-
-
-def _litert() -> Opener:
-    from shufflenet_deploy.runtime.engines.litert import LiteRTSession
-
-    return LiteRTSession
-
-
-def _litert_profiler() -> ProfilerOpener:
-    from shufflenet_deploy.runtime.engines.litert_profiler import LiteRTProfiler
-
-    return LiteRTProfiler
+def _at(module: str, name: str) -> Callable[[], Any]:
+    """What imports `module`, one of this folder's, when it is called, and returns its `name`."""
+    return lambda: getattr(import_module(f"{__name__}.{module}"), name)
 
 
 ENGINES: dict[str, Engine] = {
@@ -114,19 +125,62 @@ ENGINES: dict[str, Engine] = {
             name="onnxruntime",
             title="ONNX Runtime",
             distributions=("onnxruntime",),
-            open=_onnxruntime,
-            profile=_onnxruntime_profiler,
+            open=_at("onnxruntime", "OnnxRuntimeSession"),
+            profile=_at("onnxruntime_profiler", "OnnxRuntimeProfiler"),
+            unneeded=(
+                "onnxruntime/capi/libonnxruntime.so*",  # a second copy, for programs in C
+                # Tools for making models.
+                *(f"onnxruntime/{name}/*" for name in ("tools", "transformers", "quantization")),
+                *(f"onnxruntime/{name}/*" for name in ("backend", "datasets")),
+            ),
         ),
         Engine(
             name="litert",
             title="LiteRT",
             distributions=("ai-edge-litert", "tflite-runtime"),
-            open=_litert,
-            profile=_litert_profiler,
+            open=_at("litert", "LiteRTSession"),
+            profile=_at("litert_profiler", "LiteRTProfiler"),
+            doubt=_at("litert_doubt", "doubt"),
+            unneeded=(
+                "ai_edge_litert/libLiteRtWebGpuAccelerator.so",
+                "ai_edge_litert/aot/*",
+                "ai_edge_litert/tools/*",
+                "ai_edge_litert/tflite/*",
+            ),
+            native_runner="benchmark_model",
         ),
     )
 }
 """By name."""
+
+
+def find_engine(name: str) -> Engine:
+    """The engine called `name`. Raises `InferenceError` (usage) where there is none."""
+    if name not in ENGINES:
+        raise InferenceError(f"no engine {name!r}: choose from {', '.join(ENGINES)}", usage=True)
+    return ENGINES[name]
+
+
+def engines_of(format_: Format, names: Iterable[str] = ()) -> tuple[Engine, ...]:
+    """Of the engines called `names` those that run `format_`; without names, its default."""
+    chosen = tuple(dict.fromkeys(names)) or format_.engines[:1]
+    return tuple(find_engine(name) for name in chosen if name in format_.engines)
+
+
+def default_engines() -> tuple[Engine, ...]:
+    """The default of every format, each once and in the order of the formats."""
+    names = dict.fromkeys(format_.engines[0] for format_ in FORMATS.values())
+    return tuple(ENGINES[name] for name in names)
+
+
+def distributions() -> tuple[str, ...]:
+    """All that bring an engine, in the order of the engines."""
+    return tuple(dict.fromkeys(name for row in ENGINES.values() for name in row.distributions))
+
+
+def project_version() -> str:
+    """This project's version, which its own engines have."""
+    return version(PROJECT)
 
 
 def engine_for(path: Path, name: str | None = None) -> Engine:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shufflenet_deploy.runtime.engines import Remarks
 from shufflenet_deploy.runtime.engines.inputs import Input
+from shufflenet_deploy.runtime.engines.litert_doubt import DELEGATE_PARTITIONS
 from shufflenet_deploy.runtime.errors import InferenceError
 
 # tflite-runtime is what LiteRT was called before. Its last release (2.14.0) does not delegate
@@ -48,13 +50,14 @@ class LiteRTSession:
         self._shape = tuple(details[0]["shape"])
 
     @property
-    def delegate_partitions(self) -> int | None:
-        """Pieces that a delegate runs. 0: the slow reference kernels run everything."""
+    def remarks(self) -> Remarks:
+        """How many pieces a delegate runs, see `litert_doubt`."""
         try:
             operators = self._interpreter._get_ops_details()
         except AttributeError:  # there is no public method that tells
-            return None
-        return [operator["op_name"] for operator in operators].count("DELEGATE")
+            return {}
+        names = [operator["op_name"] for operator in operators]
+        return {DELEGATE_PARTITIONS: names.count("DELEGATE")}
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """See `Session.run`. A batch of another size than the last costs a reallocation."""

@@ -8,6 +8,7 @@ from typing import Any
 import onnxruntime
 from numpy.typing import NDArray
 
+from shufflenet_deploy.runtime.engines import NO_REMARKS
 from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.errors import InferenceError
 
@@ -23,7 +24,7 @@ class OnnxRuntimeSession:
 
     engine = "onnxruntime"
     engine_version: str = onnxruntime.__version__
-    delegate_partitions = None
+    remarks = NO_REMARKS
 
     def __init__(self, path: Path, threads: int, trace: Path | None = None) -> None:
         options = onnxruntime.SessionOptions()

@@ -53,7 +53,7 @@ class _Model:
             sha256=self.loaded.sha256,
             engine=session.engine,
             engine_version=session.engine_version,
-            delegate_partitions=session.delegate_partitions,
+            remarks=dict(session.remarks),
             load_ns=self.loaded.load_ns,
             first_run_ns=self.loaded.first_run_ns,
             difference=self.loaded.difference,

@@ -11,7 +11,7 @@ from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.profiling.profile import Profile
 
-ANSWER_VERSION = 2
+ANSWER_VERSION = 3
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 _NotNegative = Annotated[int, msgspec.Meta(ge=0)]
@@ -108,7 +108,8 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sha256: str
     engine: str
     engine_version: str
-    delegate_partitions: int | None
+    remarks: dict[str, int | float | str]
+    """What this engine alone says of the model."""
     load_ns: int
     """From the file to a session that is ready to run; the engine was imported before."""
     first_run_ns: int

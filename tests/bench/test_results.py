@@ -67,7 +67,7 @@ def test_results_of_another_version_are_refused(tmp_path: Path, results: Results
     path = tmp_path / "results.json"
     document = msgspec.json.decode(msgspec.json.encode(results))
     path.write_bytes(msgspec.json.encode(document | {"version": 99, "new": 1}))
-    with pytest.raises(BenchError, match="version 99 and this is a reader of version 2"):
+    with pytest.raises(BenchError, match="version 99 and this is a reader of version 3"):
         read(path)
 
 
@@ -76,7 +76,7 @@ def test_broken_results_are_refused_in_one_line(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "broken.json"
-    whole = b'{"version":2,"created":"2026-01-02","suite":null,"models":[{"name":"a"}]}'
+    whole = b'{"version":3,"created":"2026-01-02","suite":null,"models":[{"name":"a"}]}'
     cut = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:cut] + data.draw(st.binary(max_size=8)))
     with pytest.raises(BenchError) as caught:

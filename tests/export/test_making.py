@@ -22,7 +22,7 @@ from shufflenet_deploy.export.source import open_source
 from shufflenet_deploy.export.staging import publish, staging
 from shufflenet_deploy.export.verify import reference
 from shufflenet_deploy.runtime.artifact import Options, manifest_path, write_manifest
-from shufflenet_deploy.runtime.engines import ENGINES, Engine
+from shufflenet_deploy.runtime.engines import ENGINES, NO_REMARKS, Engine
 from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS, Format
@@ -33,7 +33,7 @@ class _Joined:
 
     engine = "joined"
     engine_version = "1"
-    delegate_partitions = None
+    remarks = NO_REMARKS
     inputs: tuple[Input, ...] = ()
 
     def __init__(self, path: Path, threads: int) -> None:

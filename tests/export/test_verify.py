@@ -23,7 +23,7 @@ from shufflenet_deploy.export.staging import write_files
 from shufflenet_deploy.export.verify import Reference, reference, self_check, verify
 from shufflenet_deploy.models.networks import build, variant
 from shufflenet_deploy.runtime.artifact import Preprocessing, Verification
-from shufflenet_deploy.runtime.engines import open_session
+from shufflenet_deploy.runtime.engines import NO_REMARKS, open_session
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.preprocess import as_input
@@ -144,7 +144,7 @@ class _Constant:
 
     engine = "test"
     engine_version = "0"
-    delegate_partitions = None
+    remarks = NO_REMARKS
     inputs = ()
 
     def __init__(self, logits: NDArray[np.float32]) -> None:

@@ -185,7 +185,7 @@ def test_tflite_runtime_measures_where_it_alone_is_installed(
     assert worker.returncode == 0, worker.stderr.decode()
     (model,) = msgspec.json.decode(worker.stdout, type=Answer).models
     assert (model.engine, model.engine_version) == ("tflite-runtime", "2.14.0")
-    assert model.delegate_partitions == 1
+    assert model.remarks == {"delegate_partitions": 1}
     assert model.difference is not None
     assert model.difference <= read_manifest(manifest_path(path)).self_check.tolerance
     assert len(model.bursts) == 2

@@ -29,6 +29,7 @@ from shufflenet_deploy.runtime.artifact import (
     read_manifest,
     write_manifest,
 )
+from shufflenet_deploy.runtime.engines import NO_REMARKS
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 from shufflenet_deploy.runtime.images.datasets import Dataset, Example, open_dataset
 from shufflenet_deploy.runtime.preprocess import fit, normalise
@@ -187,7 +188,7 @@ class FakeSession:
 
     engine = "fake"
     engine_version = "1"
-    delegate_partitions = None
+    remarks = NO_REMARKS
     inputs = ()
 
     def __init__(self) -> None:

@@ -134,7 +134,8 @@ def test_two_models_in_both_formats_and_one_of_another_tool(
     for model in results.models:
         assert model.probe
         assert model.probe.peak_memory_bytes
-        assert model.probe.delegate_partitions == (1 if model.format == "tflite" else None)
+        expected = {"onnx": {}, "tflite": {"delegate_partitions": 1}}
+        assert model.probe.remarks == expected[model.format]
         assert (model.probe.difference is None) == (model.name == plain.name)
     assert len(results.runs) == 2
     for run in results.runs:

@@ -52,6 +52,7 @@ def model(number: int) -> Model:
         path=f"/a/{NAMES[number]}.onnx",
         sha256=str(number),
         format="onnx",
+        engine="onnxruntime",
         options=None,
         multiply_adds=None,
     )

@@ -14,6 +14,7 @@ from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.bench.results import Block, Model
 from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.formats import FORMATS
 
 PAPER = load_paper()
 NETWORKS = sorted(
@@ -60,7 +61,13 @@ def a_model(made_of: Options | str, number: int) -> Model:
     format_ = known.format if known else str(made_of)
     name = f"{number}.{format_}"
     return Model(
-        name=name, path=name, sha256=name, format=format_, options=known, multiply_adds=None
+        name=name,
+        path=name,
+        sha256=name,
+        format=format_,
+        engine=FORMATS[format_].engines[0],
+        options=known,
+        multiply_adds=None,
     )
 
 

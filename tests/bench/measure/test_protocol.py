@@ -86,7 +86,7 @@ def test_it_begins_with_when_where_how_and_what(subjects: list[Subject]) -> None
 
 
 def test_a_file_of_another_tool_has_neither_options_nor_multiply_adds(tmp_path: Path) -> None:
-    (model,) = start([Subject(tmp_path / "net.onnx", "hash", None)]).models
+    (model,) = start([Subject(tmp_path / "net.onnx", "hash", None, "onnxruntime")]).models
     assert (model.name, model.format) == ("net.onnx", "onnx")
     assert (model.options, model.multiply_adds) == (None, None)
 

@@ -20,7 +20,7 @@ def a_model(**changes: object) -> ModelAnswer:
         sha256="hash",
         engine="onnxruntime",
         engine_version="1.2.3",
-        delegate_partitions=None,
+        remarks={},
         load_ns=2_500_000,
         first_run_ns=1_500_000,
         difference=1e-6,

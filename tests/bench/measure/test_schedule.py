@@ -21,7 +21,7 @@ def alone(run_ms: float) -> ModelAnswer:
         sha256="a",
         engine="e",
         engine_version="1",
-        delegate_partitions=None,
+        remarks={},
         load_ns=0,
         first_run_ns=2 * run_ns,
         difference=None,

@@ -100,7 +100,7 @@ def test_adaptive_pooling_where_windows_overlap(
     building = _building(4, *size)
     building.add(AdaptiveAveragePool((6, 6)))
     session = _assert_computes(building.graph(), format_, folder)
-    assert session.delegate_partitions in (1, None)
+    assert session.remarks.get("delegate_partitions") in (1, None)
 
 
 @pytest.mark.parametrize("format_", LAYOUTS)
@@ -118,7 +118,7 @@ def test_local_response_norm(folder: Path, format_: str, size: int) -> None:
     building = _building(8, 3, 3)
     building.add(LocalResponseNorm(size, alpha=0.5, beta=0.75, k=2.0))
     session = _assert_computes(building.graph(), format_, folder)
-    assert session.delegate_partitions in (1, None)
+    assert session.remarks.get("delegate_partitions") in (1, None)
 
 
 @pytest.mark.parametrize("format_", LAYOUTS)
@@ -131,7 +131,7 @@ def test_squeeze_and_excitation(
     building.convolution(8)
     building.squeeze_excitation(2, relu)
     session = _assert_computes(building.graph(), format_, folder)
-    assert session.delegate_partitions in (1, None)
+    assert session.remarks.get("delegate_partitions") in (1, None)
 
 
 @pytest.mark.parametrize("format_", LAYOUTS)

@@ -30,7 +30,7 @@ from shufflenet_deploy.models.weights import checkpoint
 from shufflenet_deploy.models.weights.random import randomise
 from shufflenet_deploy.runtime.artifact import Artifact, Preprocessing
 from shufflenet_deploy.runtime.decibels import sqnr_db
-from shufflenet_deploy.runtime.engines import open_session
+from shufflenet_deploy.runtime.engines import NO_REMARKS, open_session
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.preprocess import network_input, normalise
 from shufflenet_deploy.runtime.seeded import seeded_images, seeded_pixels, to_layout
@@ -121,7 +121,7 @@ def test_every_int8_variant_is_one_partition(
     tflite = quantiser_for("tflite")
     quantised = tflite.quantise(tflite.emit(graph, options), graph, options, inputs)
     write_files(path, quantised.files)
-    assert open_session(path).delegate_partitions == 1
+    assert open_session(path).remarks.get("delegate_partitions") == 1
 
 
 def test_a_sigmoid_has_all_of_its_256_steps(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path
     path = tmp_path / "dead.tflite"
     path.write_bytes(quantise_tflite(float_, graph, inputs, "float32"))
     session = open_session(path)
-    assert session.delegate_partitions == 1
+    assert session.remarks.get("delegate_partitions") == 1
     wanted = interpret(graph, inputs[0].transpose(0, 3, 1, 2))
     assert sqnr_db(wanted.astype(np.float32), session.run(inputs[0])) > 20
 
@@ -260,7 +260,7 @@ def test_a_quantisation_that_failed_is_refused() -> None:
     class Broken:
         engine = "test"
         engine_version = "0"
-        delegate_partitions = None
+        remarks = NO_REMARKS
         inputs = ()
 
         def run(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -50,7 +50,7 @@ def test_a_session_says_what_runs_it(artifact: Path) -> None:
     engine, distribution = _ENGINES[artifact.suffix[1:]]
     assert session.engine == engine
     assert session.engine_version == version(distribution)
-    assert session.delegate_partitions == (1 if engine == "litert" else None)
+    assert session.remarks == ({"delegate_partitions": 1} if engine == "litert" else {})
 
 
 def test_a_session_describes_its_input(artifact: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.artifact import manifest_path, read_manifest
-from shufflenet_deploy.runtime.engines import litert_c, profiler_for
+from shufflenet_deploy.runtime.engines import NO_REMARKS, litert_c, profiler_for
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.profiling.kinds import Operator
@@ -31,7 +31,8 @@ IMAGES = np.zeros((1, 3, 32, 32), np.float32)
 class Fake:
     """A clock, a session of 1000 ns a run, and a profiler that makes 1300 of them."""
 
-    engine, engine_version, delegate_partitions = "fake", "1", None
+    engine, engine_version = "fake", "1"
+    remarks = NO_REMARKS
 
     def __init__(self, operators_ns: tuple[int, ...] = (600, 300), lost: int = 0) -> None:
         self.now = 0

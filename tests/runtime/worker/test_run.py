@@ -294,7 +294,7 @@ def test_a_real_worker_answers_with_what_it_measured(
         assert manifest.verification is not None
         assert model.engine == manifest.verification.engine
         assert model.engine_version == manifest.verification.engine_version
-        assert model.delegate_partitions == {".tflite": 1, ".onnx": None}[path.suffix]
+        assert model.remarks == {".tflite": {"delegate_partitions": 1}, ".onnx": {}}[path.suffix]
         assert model.difference is not None
         assert 0 <= model.difference <= manifest.self_check.tolerance
         assert [burst.round for burst in model.bursts] == [0, 1, 2, 3]
