@@ -22,7 +22,8 @@ from rich.table import Table
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.bundle import bundle_parts, package_parts, unpacked
 from shufflenet_deploy.bench.provision.parts import pack
-from shufflenet_deploy.bench.provision.wheels import PROJECT, Platform
+from shufflenet_deploy.bench.provision.wheels import Platform
+from shufflenet_deploy.runtime import PROJECT
 
 LARGEST_TGZ_MB = 34.0
 """Of a bundle with Python, numpy and one engine."""

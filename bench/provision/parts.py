@@ -17,7 +17,8 @@ import msgspec
 
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.cache import host_cache, locked
-from shufflenet_deploy.bench.provision.wheels import PROJECT, distribution, rules, unpack
+from shufflenet_deploy.bench.provision.wheels import distribution, rules, unpack
+from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.files import sha256, staged
 
 _COMPRESSION = 9

@@ -16,9 +16,10 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from shufflenet_deploy.bench.provision.cache import locked
+from shufflenet_deploy.runtime import PROJECT
+from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import BenchError
 
-PROJECT = "shufflenet-deploy"
 OLDEST_GLIBC = 17
 """2.17, which the tag manylinux2014 stands for: no wheel in use is for an older one."""
 _SECONDS = 900.0
@@ -28,22 +29,8 @@ _NO_NETWORK = re.compile(
     r"|name resolution|ConnectTimeout|ReadTimeout|timed out|ProxyError|Network is unreachable"
 )
 _UNNEEDED = ("*/tests/*", "*.pyi", "*.a", "*/include/*")
-_UNNEEDED_OF = {
-    "numpy": ("numpy/f2py/*", "numpy/_core/*_tests.*.so", "numpy/_pyinstaller/*"),
-    # Its second copy is for programs in C; the folders are tools for making models.
-    "onnxruntime": (
-        "onnxruntime/capi/libonnxruntime.so*",
-        *(f"onnxruntime/{name}/*" for name in ("tools", "transformers", "quantization")),
-        *(f"onnxruntime/{name}/*" for name in ("backend", "datasets")),
-    ),
-    "ai-edge-litert": (
-        "ai_edge_litert/libLiteRtWebGpuAccelerator.so",
-        "ai_edge_litert/aot/*",
-        "ai_edge_litert/tools/*",
-        "ai_edge_litert/tflite/*",
-    ),
-}
-"""What no worker imports, in each wheel."""
+_UNNEEDED_OF_NUMPY = ("numpy/f2py/*", "numpy/_core/*_tests.*.so", "numpy/_pyinstaller/*")
+"""What no worker imports. An engine's row tells of its own wheel."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +90,11 @@ def fits(wheel: Path, platform: Platform) -> bool:
 
 def rules(wheel: Path) -> tuple[str, ...]:
     """Patterns of what a worker does not need of `wheel`."""
-    return (*_UNNEEDED, *_UNNEEDED_OF.get(distribution(wheel)[0], ()))
+    name, _ = distribution(wheel)
+    if name == "numpy":
+        return (*_UNNEEDED, *_UNNEEDED_OF_NUMPY)
+    engine = next((row for row in ENGINES.values() if name in row.distributions), None)
+    return (*_UNNEEDED, *(engine.unneeded if engine else ()))
 
 
 def unpack(wheel: Path, folder: Path) -> None:

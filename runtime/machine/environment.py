@@ -9,8 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from shufflenet_deploy.runtime import PROJECT
+from shufflenet_deploy.runtime.engines import distributions
+
 ROOT = Path("/")
-_PACKAGES = ("shufflenet-deploy", "numpy", "onnxruntime", "ai-edge-litert", "tflite-runtime")
 
 # Linux names no ARM core, only its number (the MIDR register's part number, "CPU part").
 _ARM_CORES = {
@@ -57,7 +59,7 @@ def read_environment(root: Path = ROOT) -> Environment:
         total_memory_bytes=total_memory_bytes(root),
         maximum_mhz=maximum_mhz(root),
         python_version=platform.python_version(),
-        package_versions={name: _package_version(name) for name in _PACKAGES},
+        package_versions={name: _package_version(name) for name in packages()},
     )
 
 
@@ -145,6 +147,11 @@ def kilobytes(values: list[str]) -> int | None:
     words = values[0].split() if values else []
     count = integer(words[0]) if words else None
     return None if count is None else count * 1024
+
+
+def packages() -> tuple[str, ...]:
+    """The distributions whose versions matter to a measurement."""
+    return (PROJECT, "numpy", *distributions())
 
 
 def _package_version(name: str) -> str | None:
