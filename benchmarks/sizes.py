@@ -24,13 +24,16 @@ from shufflenet_deploy.bench.provision.bundle import bundle_parts, package_parts
 from shufflenet_deploy.bench.provision.parts import pack
 from shufflenet_deploy.bench.provision.wheels import Platform
 from shufflenet_deploy.runtime import PROJECT
+from shufflenet_deploy.runtime.engines import default_engines, distributions
 
 LARGEST_TGZ_MB = 34.0
 """Of a bundle with Python, numpy and one engine."""
 LARGEST_TXZ_MB = 22.0
 """The same; one of both has to be kept."""
 PI = Platform((3, 11), "aarch64", (2, 36))
-_FORMATS = (("onnx",), ("tflite",), ("onnx", "tflite"))
+_NAMES = tuple(engine.name for engine in default_engines())
+_SETS = (*((name,) for name in _NAMES), _NAMES)
+"""Of engines: each alone, and all."""
 
 
 def main() -> int:
@@ -43,14 +46,14 @@ def main() -> int:
     for heading in ("what", ".tgz", ".txz", "on disk"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
     too_large = False
-    for formats in _FORMATS:
-        parts = bundle_parts(formats, _tell)
+    for engines in _SETS:
+        parts = bundle_parts(engines, _tell)
         tgz, txz = _tgz(parts), _txz(parts) if options.txz else None
-        if len(formats) == 1:
+        if len(engines) == 1:
             too_large |= tgz > LARGEST_TGZ_MB and (txz is None or txz > LARGEST_TXZ_MB)
         table.add_row(f"bundle, {_engines(parts)}", *_row(tgz, txz, _disk(parts)))
-    for formats in _FORMATS:
-        parts = package_parts(PI, formats, _tell)
+    for engines in _SETS:
+        parts = package_parts(PI, engines, _tell)
         txz = _txz(parts) if options.txz else None
         table.add_row(f"venv, {_engines(parts)}", *_row(_tgz(parts), txz, _disk(parts)))
     wheels, installed = _installed_by_pip()
@@ -69,7 +72,7 @@ def _row(tgz: float, txz: float | None, disk: float) -> tuple[str, str, str]:
 
 def _engines(parts: Sequence[Part]) -> str:
     names = (part.title.split(" ")[0] for part in parts)
-    return " and ".join(name for name in names if name in ("onnxruntime", "ai-edge-litert"))
+    return " and ".join(name for name in names if name in distributions())
 
 
 def _tgz(parts: Sequence[Part]) -> float:

@@ -24,6 +24,8 @@ class Candidate:
     artifact: Artifact
     columns: tuple[int, ...]
     """The data's class -> the artifact's logit for it."""
+    engine: str | None = None
+    """The name of the one that runs it; None is its format's first."""
 
     def by_class(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         """The artifact's logits (N, classes) in the order of the data's classes."""

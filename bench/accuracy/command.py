@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from shufflenet_deploy.bench.commands.options import Engines
 from shufflenet_deploy.runtime import MAX_THREADS
 from shufflenet_deploy.runtime.command_line import run
 
@@ -54,6 +55,7 @@ def evaluate_artifacts(
     threads: Annotated[
         int, typer.Option(min=1, max=MAX_THREADS, help="Threads of the engine.")
     ] = 1,
+    engines: Engines = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -68,12 +70,15 @@ def evaluate_artifacts(
     five best (top-5), with 95% intervals; and how each artifact differs from
     the first one on the very same images, such as int8 from fp32.
     """
+    from dataclasses import replace
+
     import msgspec
 
     from shufflenet_deploy.bench.accuracy.classes import match
     from shufflenet_deploy.bench.accuracy.evaluate import Settings, evaluate
     from shufflenet_deploy.bench.accuracy.table import progress, show
     from shufflenet_deploy.bench.measure.artifacts import open_named
+    from shufflenet_deploy.bench.measure.engines import engines_by_format, model_format
     from shufflenet_deploy.bench.presentation.terminal import stderr_console, stdout_console
     from shufflenet_deploy.bench.results import check_writable
     from shufflenet_deploy.runtime.files import staged
@@ -82,11 +87,16 @@ def evaluate_artifacts(
 
     if out:
         check_writable(out)
+    by_format = engines_by_format(named, (), engines or ())
     artifacts = open_named(named)
     for artifact in artifacts:
         require_trained(artifact)
     dataset = open_dataset(data, "test")
-    candidates = [match(artifact, dataset.labels) for artifact in artifacts]
+    candidates = [
+        replace(match(artifact, dataset.labels), engine=engine)
+        for artifact in artifacts
+        for engine in by_format[model_format(artifact.path).name]
+    ]
     stderr = stderr_console()
     with progress(stderr) as report:
         found = evaluate(

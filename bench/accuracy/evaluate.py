@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,16 +31,15 @@ from shufflenet_deploy.bench.accuracy.statistics import (
 )
 from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.decibels import signal_to_noise_db
-from shufflenet_deploy.runtime.engines import Opener, Session, open_session
+from shufflenet_deploy.runtime.engines import Session, open_session
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 from shufflenet_deploy.runtime.images.classify import infer
 from shufflenet_deploy.runtime.images.datasets import Dataset
+from shufflenet_deploy.runtime.machine.clocks import ClockNs
 from shufflenet_deploy.runtime.preprocess import Pixels, fit, network_input
 
 TOP = 5
 
-Clock = Callable[[], int]
-"""Nanoseconds, never going back."""
 Report = Callable[[int, int], None]
 """Takes how many images are done, and of how many."""
 
@@ -57,16 +57,18 @@ def evaluate(
     dataset: Dataset,
     source: str,
     settings: Settings,
-    clock: Clock,
+    clock: ClockNs,
     report: Report,
-    opener: Opener = open_session,
+    opener: Callable[[Path, int, str | None], Session] = open_session,
 ) -> Evaluation:
     """Run all `candidates` on `dataset`, which was named `source`.
 
     Images that cannot be read are left out of all. Raises `BenchError` where none can be, and
     `InferenceError` where an engine fails.
     """
-    judged = [_Judged(one, opener(one.artifact.path, settings.threads)) for one in candidates]
+    judged = [
+        _Judged(one, opener(one.artifact.path, settings.threads, one.engine)) for one in candidates
+    ]
     unusable: list[Unusable] = []
     geometries = {_geometry(one) for one in candidates}
     for batch in _batches(dataset, geometries, settings.batch, unusable, report):
@@ -115,7 +117,7 @@ class _Judged:
     timed_images: int = 0
     elapsed_ns: int = 0
 
-    def run(self, images: NDArray[Any], clock: Clock) -> NDArray[np.float64]:
+    def run(self, images: NDArray[Any], clock: ClockNs) -> NDArray[np.float64]:
         """Logits (N, classes) in the order of the data's classes; full batches are timed.
 
         The last batch is smaller, and for that LiteRT plans its memory anew.
@@ -171,7 +173,7 @@ def _share(true: NDArray[np.bool_]) -> Share:
     return Share(images=images, share=images / len(true), low=low, high=high)
 
 
-def _judge(judged: Sequence[_Judged], batch: _Batch, clock: Clock) -> None:
+def _judge(judged: Sequence[_Judged], batch: _Batch, clock: ClockNs) -> None:
     """Run one batch through all, and add what comes of it to theirs."""
     inputs: dict[tuple[Preprocessing, str, str], NDArray[Any]] = {}
     first: NDArray[np.float64] | None = None

@@ -20,7 +20,7 @@ _LINES = 4
 
 def show(evaluation: Evaluation, console: Console) -> None:
     """Print `evaluation` on `console`."""
-    shared, names = _names([one.path for one in evaluation.artifacts])
+    shared, names = _names(_titles(evaluation.artifacts))
     left_out = f", {len(evaluation.unusable)} left out" if evaluation.unusable else ""
     data = (
         f"{evaluation.data}: {count(evaluation.images, 'image')}{left_out}, "
@@ -64,6 +64,15 @@ def _comparison(comparison: Comparison | None) -> list[str]:
         decimal(comparison.agreement.share, 1, 100),
         decimal(p, 3) if p >= 0.001 else "<0.001",
         "exact" if sqnr is None else decimal(sqnr, 1),
+    ]
+
+
+def _titles(artifacts: Sequence[Accuracy]) -> list[str]:
+    """The files, with the engine where one file was run by several."""
+    paths = [one.path for one in artifacts]
+    return [
+        f"{one.path} on {one.engine}" if paths.count(one.path) > 1 else one.path
+        for one in artifacts
     ]
 
 

@@ -69,7 +69,7 @@ def setting_of(model: Model, threads: int) -> Setting:
     """The setting in which `model` is measured."""
     options, probe = model.options, model.probe
     return Setting(
-        engine=f"{probe.engine} {probe.engine_version}" if probe else "",
+        engine=f"{probe.engine} {probe.engine_version}" if probe else model.engine,
         format=model.format,
         input_size=options.input_size if options else None,
         precision=options.precision if options else None,
@@ -115,6 +115,7 @@ def _model(
         load_ms=first_use.load_ms if first_use else None,
         first_run_ms=first_use.first_run_ms if first_use else None,
         peak_memory_bytes=probe.peak_memory_bytes if probe else None,
+        remarks=probe.remarks if probe else {},
         multiply_adds=model.multiply_adds,
         multiply_adds_per_second=rate,
         share_of_peak=rate / peak if rate and peak else None,
@@ -204,7 +205,7 @@ def _verdicts(results: Results, paper: Paper) -> Iterator[Verdict]:
 
 
 def short_labels(models: Sequence[Model]) -> list[str]:
-    """Short names, unique among those of one format: without the words that all share."""
+    """Short names, unique among those of a format and engine: without the words all share."""
     each = [setting_words(model.options) if model.options else [] for model in models]
     shared = set.intersection(*(set(one) for one in each)) if each else set()
     labels = [
@@ -213,7 +214,9 @@ def short_labels(models: Sequence[Model]) -> list[str]:
         else model.name
         for model, own in zip(models, each, strict=True)
     ]
-    keys = [(label, model.format) for label, model in zip(labels, models, strict=True)]
+    keys = [
+        (label, model.format, model.engine) for label, model in zip(labels, models, strict=True)
+    ]
     return [
         model.path if keys.count(key) > 1 else key[0]
         for key, model in zip(keys, models, strict=True)

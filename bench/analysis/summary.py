@@ -27,7 +27,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What models have in common whose times are comparable."""
 
     engine: str
-    """With its version, such as ``onnxruntime 1.32.0``."""
+    """What it calls itself, with its version."""
     format: str
     input_size: tuple[int, int] | None
     """Height and width; None of a file without a manifest."""
@@ -62,6 +62,8 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
     load_ms: float | None
     first_run_ms: float | None
     peak_memory_bytes: int | None
+    remarks: dict[str, int | float | str]
+    """What the engine alone says of the model."""
     multiply_adds: int | None
     multiply_adds_per_second: float | None
     share_of_peak: float | None

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.bench.commands.options import Folder, Formats, Precisions, caches
+from shufflenet_deploy.bench.commands.options import (
+    ANY_MODEL,
+    Engines,
+    Folder,
+    Formats,
+    Precisions,
+    caches,
+)
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ def counts(
         typer.Argument(
             metavar="[ARTIFACT]...",
             show_default=False,
-            help="Files of shufflenet-export, or any .onnx and .tflite. Without any, a suite.",
+            help=f"Files of shufflenet-export, or {ANY_MODEL}. Without any, a suite.",
         ),
     ] = None,
     suite: Annotated[
@@ -55,6 +62,7 @@ def counts(
     ] = "instructions",
     formats: Formats = None,
     precisions: Precisions = None,
+    engines: Engines = None,
     lowerings: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,7 +108,9 @@ def counts(
         precisions=tuple(precisions or ()),
         folder=artifacts,
         lowerings=tuple(lowerings or ("fast",)),
+        engines=tuple(dict.fromkeys(engines or ())),
     )
+    choice.needed_engines()  # refuses what cannot be before anything is made
     wanted = Wanted(
         subjects=(),
         cpus=tuple(dict.fromkeys(cpus or (DEFAULT,))),

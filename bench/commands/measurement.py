@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shufflenet_deploy.bench.commands.options import (
+    ANY_MODEL,
+    NATIVE_FILES,
+    NATIVE_RUNNER,
+    Engines,
     Folder,
     Formats,
     Precisions,
@@ -39,8 +43,8 @@ def run(
         typer.Argument(
             metavar="[ARTIFACT]...",
             show_default=False,
-            help="Files of shufflenet-export, or any .onnx and .tflite; they are compared with "
-            "each other. Without any, a suite is measured.",
+            help=f"Files of shufflenet-export, or {ANY_MODEL}; they are compared with each other. "
+            "Without any, a suite is measured.",
         ),
     ] = None,
     device: Annotated[
@@ -70,7 +74,7 @@ def run(
         typer.Option(
             "--native-runner",
             metavar="FILE",
-            help="LiteRT's benchmark_model for the device: it measures the .tflite files too, and "
+            help=f"{NATIVE_RUNNER} for the device: it measures the {NATIVE_FILES} files too, and "
             "its figures stand apart.",
         ),
     ] = None,
@@ -97,6 +101,7 @@ def run(
     ] = None,
     formats: Formats = None,
     precisions: Precisions = None,
+    engines: Engines = None,
     artifacts: Folder = Path("artifacts"),
     threads: Annotated[
         str,
@@ -189,6 +194,7 @@ def run(
     from shufflenet_deploy.bench.devices import describe, open_device
     from shufflenet_deploy.bench.devices.boards import find_board, pinned, target
     from shufflenet_deploy.bench.devices.options import DeviceOptions
+    from shufflenet_deploy.bench.measure.profiling import check_profilers
     from shufflenet_deploy.bench.measure.session import Choice, carry_out, start
     from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.presentation.terminal import stderr_console, tell
@@ -202,13 +208,17 @@ def run(
         formats=tuple(formats or ()),
         precisions=tuple(precisions or ()),
         folder=artifacts,
+        engines=tuple(dict.fromkeys(engines or ())),
     )
+    needed = choice.needed_engines()
+    if profile:
+        check_profilers(needed)
     board = find_board(device)
     stderr = stderr_console()
     options = DeviceOptions(
         provision=way(provision),
         prepare=prepare,
-        formats=choice.needed_formats(),
+        engines=needed,
         cpu=cpu,
         caches=caches(kind),
         tell=lambda line: tell(line, stderr),

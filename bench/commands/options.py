@@ -8,12 +8,36 @@ from typing import Annotated, get_args
 import typer
 
 from shufflenet_deploy.bench.provision import Way
+from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.formats import FORMATS, suffixes
 
+ANY_MODEL = f"any {suffixes(' and ')}"
+"""The models of other tools that can be named, for help."""
+NATIVE_RUNNER = " or ".join(
+    f"{engine.title}'s {engine.native_runner}"
+    for engine in ENGINES.values()
+    if engine.native_runner
+)
+NATIVE_FILES = " and ".join(
+    format_.files[0]
+    for format_ in FORMATS.values()
+    if any(ENGINES[name].native_runner for name in format_.engines)
+)
+"""What it measures, for help."""
 Formats = Annotated[
     list[str] | None,
     typer.Option(
-        "--format", metavar="onnx|tflite", help="Of the suite: only this; may be repeated."
+        "--format", metavar="|".join(FORMATS), help="Of the suite: only this; may be repeated."
+    ),
+]
+Engines = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine",
+        metavar="|".join(ENGINES),
+        show_default="the first that runs the file",
+        help="What runs the files; repeated, each file is run by every one that can.",
     ),
 ]
 Precisions = Annotated[
@@ -62,7 +86,7 @@ def way(text: str | None) -> Way | None:
     if text is None:
         return None
     known: tuple[Way, ...] = get_args(Way)
-    for one in known:
-        if text == one:
-            return one
+    for name in known:
+        if text == name:
+            return name
     raise BenchError(f"--provision {text!r}: choose venv or bundle", usage=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.bench.commands.options import way
+from shufflenet_deploy.bench.commands.options import Engines, way
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def verify(
         str | None,
         typer.Option(metavar="NAME", show_default="cortex-a72", help="Of --device emulated."),
     ] = None,
+    engines: Engines = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Check that artifacts compute on a device what their manifests say.
@@ -59,23 +60,29 @@ def verify(
     from shufflenet_deploy.bench.devices.boards import find_board
     from shufflenet_deploy.bench.devices.options import DeviceOptions
     from shufflenet_deploy.bench.measure.artifacts import open_named
+    from shufflenet_deploy.bench.measure.engines import engines_by_format
     from shufflenet_deploy.bench.measure.verification import check_manifests
     from shufflenet_deploy.bench.measure.verification import verify as verify_all
-    from shufflenet_deploy.runtime.formats import FORMATS, format_of
+    from shufflenet_deploy.runtime.formats import format_of
 
     board = find_board(device)
-    formats = {format_of(path).name for path in named}
+    by_format = engines_by_format(named, (), tuple(dict.fromkeys(engines or ())))
     check_manifests(named)
     artifacts = open_named(named)
     options = DeviceOptions(
         provision=way(provision),
-        formats=tuple(name for name in FORMATS if name in formats),
+        engines=tuple(dict.fromkeys(name for names in by_format.values() for name in names)),
         cpu=cpu,
         tell=_tell,
     )
     with open_device(board, options) as opened:
         describe(opened, board, any_board)
-        verified = list(verify_all(opened, artifacts, lambda progress: None))
+        runs = [
+            (artifact, engine)
+            for artifact in artifacts
+            for engine in by_format[format_of(artifact.path).name]
+        ]
+        verified = list(verify_all(opened, runs, lambda progress: None))
     if as_json:
         document = {"device": board.name, "artifacts": verified}
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")

@@ -166,7 +166,7 @@ def _matched(a: Side, b: Side) -> tuple[dict[Key, str], dict[Key, str], dict[Key
 
     def name(key: Key, side: Side) -> str:
         threads = "" if one_number else f", {count(key.threads, 'thread')}"
-        return side.models[key].name + threads
+        return side.models[key].called + threads
 
     return (
         {key: name(key, a) for key in a.models if key in b.models},

@@ -23,6 +23,7 @@ class Key(NamedTuple):
 
     Without the weights, whose values do not enter the time.
     """
+    engine: str
     number: int
     """Among those of that name, such as an old and a new build of one network."""
     threads: int
@@ -48,13 +49,14 @@ class Side:
             for one in run.models
             if one.bursts
         }
-        seen: Counter[tuple[str, int]] = Counter()
+        seen: Counter[tuple[str, str, int]] = Counter()
         for threads, member in sorted(timed):
             model = self._results.models[member]
             options = model.options and replace(model.options, weights="")
             name = options.file_name if options else model.name
-            yield (member, threads), Key(name, seen[name, threads], threads)
-            seen[name, threads] += 1
+            alike = name, model.engine, threads
+            yield (member, threads), Key(name, model.engine, seen[alike], threads)
+            seen[alike] += 1
 
     def processes(self, keys: Iterable[Key]) -> list[Process]:
         """The processes that count and timed models of `keys`, numbered in that order."""

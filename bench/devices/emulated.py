@@ -13,6 +13,7 @@ from shufflenet_deploy.bench.emulation.count import count
 from shufflenet_deploy.bench.emulation.machine import Machine
 from shufflenet_deploy.bench.emulation.processors import find_processor
 from shufflenet_deploy.runtime.worker.client import WORKER
+from shufflenet_deploy.runtime.worker.counting import Request
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 
@@ -36,9 +37,10 @@ class EmulatedDevice:
         """See `Device.run`. The times of its answer are the emulator's, and to be dropped."""
         return self._local.run(spec, report)
 
-    def count(self, placed: str) -> Counted:
+    def count(self, placed: str, engine: str) -> Counted:
         """See `Counter.count`."""
-        return count(self._machine, placed, self._caches).counted
+        request = Request(artifact=placed, engine=engine)
+        return count(self._machine, placed, self._caches, request=request).counted
 
     def close(self) -> None:
         """See `Device.close`."""
@@ -50,5 +52,5 @@ class EmulatedDevice:
 
 def open_emulated(board: Board, options: DeviceOptions) -> EmulatedDevice:
     """The processor that `options` names. Raises `BenchError` where it cannot be emulated here."""
-    machine = Machine(find_processor(options.cpu), options.formats, options.tell)
+    machine = Machine(find_processor(options.cpu), options.engines, options.tell)
     return EmulatedDevice(machine, bool(options.caches))

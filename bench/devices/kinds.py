@@ -39,8 +39,8 @@ class Device(Protocol):
 class Counter(Protocol):
     """A `Device` without a latency, which counts what an inference takes instead."""
 
-    def count(self, placed: str) -> Counted:
-        """Of the artifact that `put` has placed there, with one thread.
+    def count(self, placed: str, engine: str) -> Counted:
+        """Of the artifact that `put` has placed there, on the engine of that name, with one thread.
 
         Raises `BenchError` where it does not run, and KeyboardInterrupt.
         """

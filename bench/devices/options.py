@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shufflenet_deploy.bench.provision import Way
+from shufflenet_deploy.runtime.engines import default_engines
 
 
 def _silent(line: str) -> None:
@@ -20,8 +21,10 @@ class DeviceOptions:
     """The way by which a worker gets there; None takes the one that fits."""
     prepare: bool = False
     """Set the governor to performance meanwhile."""
-    formats: tuple[str, ...] = ("onnx", "tflite")
-    """Of what will be measured: only engines for these are brought there."""
+    engines: tuple[str, ...] = field(
+        default_factory=lambda: tuple(engine.name for engine in default_engines())
+    )
+    """Names of those that will be used: only they are brought there."""
     cpu: str | None = None
     """Which processor is emulated."""
     caches: bool | None = None

@@ -81,7 +81,7 @@ class RemoteDevice:
     def _start(self, seen: Seen, choose: Choose) -> AgentClient:
         """An agent, by the first way that starts."""
         options, failed = self._options, None
-        for installation in choose(seen.survey, options.provision, options.formats, options.tell):
+        for installation in choose(seen.survey, options.provision, options.engines, options.tell):
             if failed:
                 options.tell(f"{failed}; trying another way")
             try:

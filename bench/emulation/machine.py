@@ -36,14 +36,17 @@ _VARIABLES = {
 
 
 class Machine:
-    """A folder with all of it, until `close`. Raises `BenchError` where it cannot be made."""
+    """A folder with all of it, until `close`; it has the engines that are named.
+
+    Raises `BenchError` where it cannot be made.
+    """
 
     def __init__(
-        self, processor: Processor, formats: Iterable[str], tell: Callable[[str], None]
+        self, processor: Processor, engines: Iterable[str], tell: Callable[[str], None]
     ) -> None:
         self._qemu = find_qemu()
         self.processor = processor
-        parts = [unpacked(part) for part in bundle_parts(formats, tell)]
+        parts = [unpacked(part) for part in bundle_parts(engines, tell)]
         self._temporary = TemporaryDirectory(prefix="emulated-")
         self.folder = Path(self._temporary.name)
         prefix = self.folder / _PREFIX

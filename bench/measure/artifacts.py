@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from shufflenet_deploy.bench.measure.engines import model_format
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
     Manifest,
@@ -22,11 +23,12 @@ from shufflenet_deploy.runtime.artifact import (
     model_sha256,
 )
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError, ProcessError
-from shufflenet_deploy.runtime.formats import format_of, suffixes
+from shufflenet_deploy.runtime.formats import format_of
 from shufflenet_deploy.runtime.worker.client import EXPORT, module_command, run
 
 EXPORTER = module_command(EXPORT)
 _NEEDED_TO_EXPORT = ("torch", "onnx")
+"""Packages of the extra `export` without which it exports nothing, in whichever format."""
 
 Tell = Callable[[str], None]
 """Takes a line for the user."""
@@ -73,10 +75,7 @@ def open_subjects(paths: Iterable[Path]) -> list[Subject]:
 
 
 def _open_subject(path: Path) -> Subject:
-    try:
-        format_ = format_of(path)
-    except InferenceError:
-        raise BenchError(f"{path} is no model: {suffixes(' and ')} files are", usage=True) from None
+    format_ = model_format(path)
     if path.is_file() and not manifest_path(path).exists():
         return Subject(path, model_sha256(path), None, format_.engines[0])
     return Subject.of(Artifact.open(path))
@@ -91,9 +90,9 @@ def _each_once(
     """Open `paths`, and refuse one that is the same file as another."""
     opened: dict[str, _T] = {}
     for path in paths:
-        one = opener(path)
-        twin = opened.setdefault(hash_of(one), one)
-        if twin is not one:
+        new = opener(path)
+        twin = opened.setdefault(hash_of(new), new)
+        if twin is not new:
             raise BenchError(
                 f"{path} is the same artifact as {twin.path}: give each only once", usage=True
             )
@@ -172,8 +171,8 @@ def _export(job: Sequence[Options], folder: Path, exporter: Sequence[str]) -> No
     height, width = options.input_size
     command += ["--input-size", f"{height}x{width}", "--precision", options.precision]
     command += ["--lowering", options.lowering]
-    for one in job:
-        command += ["--format", one.format]
+    for same_network in job:
+        command += ["--format", same_network.format]
     command += ["--out", str(folder)]
     try:
         run(command, who="shufflenet-export", shown=True)

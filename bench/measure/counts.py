@@ -25,6 +25,7 @@ from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
+from shufflenet_deploy.runtime.worker.counting import Request
 
 COUNTS_VERSION: Literal[1] = 1
 
@@ -98,12 +99,12 @@ def count_all(begun: Counts, wanted: Wanted, tell: Tell) -> Iterator[Counts]:
 
     Raises `BenchError` as `emulation.count.count` does. Nothing runs on after this has ended.
     """
-    there = {(entry.sha256, entry.cpu): entry for entry in begun.entries}
+    there = {(entry.sha256, entry.engine, entry.cpu): entry for entry in begun.entries}
     jobs = {
-        (one.sha256, cpu): (one, find_processor(cpu))
-        for one in wanted.subjects
+        key: (subject, find_processor(cpu))
+        for subject in wanted.subjects
         for cpu in wanted.cpus
-        if (one.sha256, cpu) not in there
+        if (key := (subject.sha256, subject.engine, cpu)) not in there
     }
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=max(1, wanted.jobs)) as pool:
@@ -111,7 +112,7 @@ def count_all(begun: Counts, wanted: Wanted, tell: Tell) -> Iterator[Counts]:
         try:
             for done, future in enumerate(as_completed(running), start=1):
                 entry = future.result()
-                there[entry.sha256, entry.cpu] = entry
+                there[entry.sha256, entry.engine, entry.cpu] = entry
                 tell(f"[{done}/{len(jobs)}] {entry.artifact} on {entry.cpu}")
                 yield replace(begun, entries=_ordered(there, wanted, begun))
         finally:
@@ -121,17 +122,17 @@ def count_all(begun: Counts, wanted: Wanted, tell: Tell) -> Iterator[Counts]:
 
 
 def _ordered(
-    there: dict[tuple[str, str], Entry], wanted: Wanted, begun: Counts
+    there: dict[tuple[str, str, str], Entry], wanted: Wanted, begun: Counts
 ) -> tuple[Entry, ...]:
     """As it is wanted, and then what an earlier run had beside that.
 
     Files of equal bytes, as of a network in which `fast` rewrites nothing, are counted once.
     """
     entries = [
-        _of(subject, there[subject.sha256, cpu])
+        _of(subject, there[key])
         for subject in wanted.subjects
         for cpu in wanted.cpus
-        if (subject.sha256, cpu) in there
+        if (key := (subject.sha256, subject.engine, cpu)) in there
     ]
     keys = {entry.key for entry in entries}
     return (*entries, *(entry for entry in begun.entries if entry.key not in keys))
@@ -140,9 +141,11 @@ def _ordered(
 def _entry(
     subject: Subject, processor: Processor, caches: bool, tell: Tell, stop: threading.Event
 ) -> Entry:
-    machine = Machine(processor, (subject.format,), tell)
+    machine = Machine(processor, (subject.engine,), tell)
     try:
-        figures = count(machine, machine.place(subject.path), caches, stop)
+        placed = machine.place(subject.path)
+        request = Request(artifact=placed, engine=subject.engine)
+        figures = count(machine, placed, caches, stop, request)
     finally:
         machine.close()
     if figures.counting.sha256 != subject.sha256:

@@ -1,4 +1,4 @@
-"""Another harness beside ours: LiteRT's own `benchmark_model`, where the user has one.
+"""Another harness beside ours: `benchmark_model`, of the makers of an engine (`native_runner`).
 
 Its figures are of runs one after another in a process of its own, without checks and without other
 models in between. They stand beside ours, with its name, and enter no ratio and no claim.
@@ -14,10 +14,12 @@ from typing import Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench.results import Native, Results
+from shufflenet_deploy.bench.results import Model, Native, Results
+from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import sha256
 
+_RUNNER = "benchmark_model"
 PROCESSES = 5
 RUNS = 50
 """Of each process; benchmark_model makes more of them where they take less than a second."""
@@ -49,22 +51,34 @@ class NativeHost(Protocol):
 def measure(host: NativeHost, results: Results, runner: Path, tell: Tell) -> Iterator[Results]:
     """Measure what `results` lacks of it, and yield all that there is after each process.
 
-    Only .tflite files. Raises `BenchError` where `runner` fails or says something else.
+    Only what is measured by its makers' engine. Raises `BenchError` where `runner` fails or says
+    something else.
     """
     program, key = host.put(runner), sha256(runner)
     for process in range(PROCESSES):
         for index, model in enumerate(results.models):
-            if model.format != "tflite" or model.skipped:
+            if model.skipped or not _runs(model):
                 continue
             for threads in results.parameters.threads:
                 if (index, threads, process, key) in map(_key, results.native):
                     continue
-                tell(f"benchmark_model: {model.name}, process {process + 1} of {PROCESSES}")
+                tell(f"{_RUNNER}: {model.name}, process {process + 1} of {PROCESSES}")
                 graph = host.put(Path(model.path))
                 said = host.run_native(program, graph, threads, RUNS, results.parameters.cores)
-                one = parse(said, index, threads, process, key)
-                results = replace(results, native=(*results.native, one))
+                figures = parse(said, index, threads, process, key)
+                results = replace(results, native=(*results.native, figures))
                 yield results
+
+
+def harness() -> str:
+    """The program with its makers' engine, for a person."""
+    titles = [engine.title for engine in ENGINES.values() if engine.native_runner == _RUNNER]
+    return f"{' or '.join(titles)}'s {_RUNNER}"
+
+
+def _runs(model: Model) -> bool:
+    engine = ENGINES.get(model.engine)
+    return engine is not None and engine.native_runner == _RUNNER
 
 
 def parse(said: str, member: int, threads: int, process: int, key: str) -> Native:
@@ -95,10 +109,10 @@ def parse(said: str, member: int, threads: int, process: int, key: str) -> Nativ
     except ValueError:
         line = next((line for line in reversed(said.splitlines()) if line.strip()), "nothing")
         raise BenchError(
-            f"--native-runner does not print what benchmark_model prints, but {line[:120]!r}: give "
-            "LiteRT's benchmark_model for the device's processor"
+            f"--native-runner does not print what {_RUNNER} prints, but {line[:120]!r}: give "
+            f"{harness()} for the device's processor"
         ) from None
 
 
-def _key(one: Native) -> tuple[int, int, int, str]:
-    return one.member, one.threads, one.process, one.runner_sha256
+def _key(figures: Native) -> tuple[int, int, int, str]:
+    return figures.member, figures.threads, figures.process, figures.runner_sha256

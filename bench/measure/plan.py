@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shufflenet_deploy.bench.analysis.wording import count
-from shufflenet_deploy.bench.paper.claims import Claim, Paper
+from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.paper.networks import Network, setting_words
 from shufflenet_deploy.bench.results import Block, Model
 from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.formats import FORMATS
 
 LARGEST = 6
 """Models of a block that is for no claim."""
@@ -59,17 +60,18 @@ def _groups(models: Sequence[Model], paper: Paper, named: int) -> list[_Group]:
 
 
 def _claims(models: Sequence[Model], paper: Paper) -> Iterator[_Group]:
-    settings: dict[Options, dict[Network, int]] = {}
+    settings: dict[tuple[Options, str], dict[Network, int]] = {}
     for index, model in enumerate(models):
         if model.options is not None:
-            members = settings.setdefault(_setting(model.options), {})
+            key = _setting(model.options), _runs_on(model)
+            members = settings.setdefault(key, {})
             # Of two builds of one network the first stands for it.
             members.setdefault(Network.of(model.options), index)
-    for setting, members in settings.items():
+    for (setting, runs_on), members in settings.items():
         for claim in paper.claims:
             if setting.input_size in claim.input_sizes and set(claim.networks) <= set(members):
                 yield (
-                    _claim_title(claim, setting),
+                    f"{claim.id}: {runs_on}, {' '.join(setting_words(setting))}",
                     claim.id,
                     tuple(members[network] for network in claim.networks),
                 )
@@ -93,11 +95,13 @@ def _setting(options: Options) -> Options:
     )
 
 
-def _claim_title(claim: Claim, setting: Options) -> str:
-    return f"{claim.id}: {setting.format}, {' '.join(setting_words(setting))}"
+def _runs_on(model: Model) -> str:
+    """The format, and the engine where it is not the format's first."""
+    usual = FORMATS[model.format].engines[0]
+    return model.format if model.engine == usual else f"{model.format} on {model.engine}"
 
 
 def _others_title(model: Model) -> str:
     if model.options is None:
-        return f"others: {model.format}"
-    return f"in turns: {model.format}, {' '.join(setting_words(_setting(model.options)))}"
+        return f"others: {_runs_on(model)}"
+    return f"in turns: {_runs_on(model)}, {' '.join(setting_words(_setting(model.options)))}"

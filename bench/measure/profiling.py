@@ -17,6 +17,7 @@ from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.bench.measure.protocol import Report, Step
 from shufflenet_deploy.bench.measure.records import no_room
 from shufflenet_deploy.bench.results import Parameters
+from shufflenet_deploy.runtime.engines import find_engine
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.profiling.profile import Profile
 from shufflenet_deploy.runtime.worker.spec import Spec
@@ -31,6 +32,13 @@ class _Profiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     profiles: tuple[Profile, ...]
 
 
+def check_profilers(engines: Sequence[str]) -> None:
+    """Raise `BenchError` where one of `engines`, by their names, offers no profiler."""
+    for engine in map(find_engine, engines):
+        if engine.profile is None:
+            raise BenchError(f"--profile: {engine.title} has no profiler", usage=True)
+
+
 def profiles(
     device: Device, subjects: Sequence[Subject], parameters: Parameters, report: Report
 ) -> Iterator[Profile]:
@@ -42,6 +50,7 @@ def profiles(
         for subject in subjects:
             spec = Spec(
                 artifacts=(device.put(subject.path),),
+                engines=(subject.engine,),
                 rounds=0,
                 threads=threads,
                 cores=parameters.cores,

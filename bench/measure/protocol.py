@@ -27,6 +27,7 @@ from shufflenet_deploy.bench.measure.records import checked, no_room, probe, sam
 from shufflenet_deploy.bench.measure.schedule import Forecast
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.results import Block, Model, Parameters, Results, Run, Target, Timed
+from shufflenet_deploy.runtime.machine.clocks import ClockSeconds
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import hottest_c
 from shufflenet_deploy.runtime.worker.spec import Answer, CoolDown, Progress, Spec
@@ -35,9 +36,6 @@ _REST_SECONDS = 0.01
 """Longer than the threads of any engine here spin for their next task; one thread has none."""
 _WARMER_C, _SLOWER = 2.0, 1.02
 """How close to the first process's temperature or canary a cool-down must come."""
-
-Clock = Callable[[], float]
-"""Seconds, never going back."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def _model(subject: Subject) -> Model:
 
 
 def measure(
-    device: Device, begun: Results, paper: Paper, report: Report, clock: Clock
+    device: Device, begun: Results, paper: Paper, report: Report, clock: ClockSeconds
 ) -> Iterator[Results]:
     """Measure what `begun` lacks, and yield all that there is after each worker.
 
@@ -105,7 +103,7 @@ class _Measurement:
     """What has been measured so far, and how to go on."""
 
     def __init__(
-        self, device: Device, begun: Results, paper: Paper, report: Report, clock: Clock
+        self, device: Device, begun: Results, paper: Paper, report: Report, clock: ClockSeconds
     ) -> None:
         self._device = device
         # A process that was cut short is measured anew: its few rounds would count as much as
@@ -149,22 +147,24 @@ class _Measurement:
                 threads=min(self._results.parameters.threads),
                 cores=self._results.parameters.cores,
                 artifacts=(self._place(model),),
+                engines=(model.engine,),
                 rounds=0,
             )
             began = self._clock()
-            answer = self._run(f"alone: {model.name}", spec)
+            answer = self._run(f"alone: {model.called}", spec)
             if answer.models:
                 (measured,) = answer.models
                 same_file(model, measured)
                 self._forecast.saw_alone(index, measured, self._clock() - began)
-                found = probe(measured, self._results.target.latency)
+                probed = probe(measured, self._results.target.latency)
                 if isinstance(self._device, Counter):
                     self._report(
-                        Step(f"counting: {model.name}", None),
+                        Step(f"counting: {model.called}", None),
                         Progress(stage="count", done=0, total=1),
                     )
-                    found = replace(found, counted=self._device.count(self._place(model)))
-                self._replace_model(index, replace(model, probe=found))
+                    counted = self._device.count(self._place(model), model.engine)
+                    probed = replace(probed, counted=counted)
+                self._replace_model(index, replace(model, probe=probed))
             elif answer.skipped:
                 self._replace_model(index, replace(model, skipped=no_room(answer)))
             yield
@@ -200,6 +200,7 @@ class _Measurement:
             threads=block.threads,
             cores=parameters.cores,
             artifacts=tuple(self._place(self._results.models[member]) for member in members),
+            engines=tuple(self._results.models[member].engine for member in members),
             rounds=next_rounds(self._results, block),
             seconds=parameters.seconds_per_process,
             untimed=parameters.untimed,
@@ -259,8 +260,8 @@ class _Measurement:
 
     def _skip(self, block: Block, reason: str) -> None:
         blocks = tuple(
-            replace(one, skipped=reason) if one.id == block.id else one
-            for one in self._results.blocks
+            replace(known, skipped=reason) if known.id == block.id else known
+            for known in self._results.blocks
         )
         self._results = replace(self._results, blocks=blocks)
 

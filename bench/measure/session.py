@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msgspec.structs import replace
+from msgspec import structs
 from rich.console import Console
 
 from shufflenet_deploy.bench.devices import Device
 from shufflenet_deploy.bench.documents import load_to_resume
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_subjects, provide
+from shufflenet_deploy.bench.measure.engines import engines_by_format
 from shufflenet_deploy.bench.measure.progress import shown
 from shufflenet_deploy.bench.measure.protocol import begin, measure
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.paper.suites import find_suite
 from shufflenet_deploy.bench.results import Parameters, Results, Target, read, write
+from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
@@ -28,57 +30,80 @@ _LOWERINGS = ("fast", "plain")
 
 @dataclass(frozen=True)
 class Choice:
-    """What the user wants measured."""
+    """What the user asks to be measured."""
 
     named: tuple[Path, ...]
     suite: str | None
     formats: tuple[str, ...]
-    """Of the suite; empty takes its own."""
+    """Of the suite; empty takes its own, and where it has none all."""
     precisions: tuple[str, ...]
     folder: Path
     """Where the suite's artifacts are."""
     lowerings: tuple[str, ...] = ("fast",)
+    engines: tuple[str, ...] = ()
+    """By which each file is measured that they run; empty takes the first of its format."""
 
-    def needed_formats(self) -> tuple[str, ...]:
-        """Of all files that may be measured: which engines the device needs."""
-        formats = [path.suffix.removeprefix(".") for path in self.named]
-        if self.suite is not None:
-            formats += self.formats or find_suite(self.suite).formats
-        return tuple(one for one in FORMATS if one in formats)
+    def needed_engines(self) -> tuple[str, ...]:
+        """Of all files that may be measured: which the device needs.
+
+        Raises `BenchError` for formats and engines that are unknown or do not fit each other.
+        """
+        needed = {name for engines in self._engines().values() for name in engines}
+        return tuple(name for name in ENGINES if name in needed)
+
+    def _engines(self) -> dict[str, tuple[str, ...]]:
+        """Format -> the engines that measure its files."""
+        return engines_by_format(self.named, self._suite_formats(), self.engines)
+
+    def _suite_formats(self) -> tuple[str, ...]:
+        if self.suite is None:
+            return ()
+        formats = _known("--format", self.formats, tuple(FORMATS))
+        return formats or find_suite(self.suite).formats or tuple(FORMATS)
 
     def subjects(self, paper: Paper, tell: Callable[[str], None]) -> list[Subject]:
-        """The files that are named, then those of the suite, exported where missing."""
-        named = open_subjects(self.named)
-        for subject in named:
+        """The files that are named, then those of the suite, exported where missing.
+
+        Each by every engine that measures it.
+        """
+        engines = self._engines()
+        opened = open_subjects(self.named)
+        for subject in opened:
             if subject.manifest is None:
                 tell(
                     f"{subject.path} has no manifest: it is timed, and what it computes not checked"
                 )
+        named = [
+            replace(subject, engine=name) for subject in opened for name in engines[subject.format]
+        ]
         if self.suite is None:
             return named
         suite = find_suite(self.suite)
-        suite = replace(
+        suite = structs.replace(
             suite,
-            formats=_known("--format", self.formats, tuple(FORMATS)) or suite.formats,
+            formats=tuple(name for name in self._suite_formats() if name in engines),
             precisions=_known("--precision", self.precisions, _PRECISIONS) or suite.precisions,
         )
         lowerings = _known("--lowering", self.lowerings, _LOWERINGS)
         options = [
-            replace(one, lowering=lowering)
+            structs.replace(made_of, lowering=lowering)
             for lowering in lowerings
-            for one in suite.options(paper)
+            for made_of in suite.options(paper)
         ]
         provided = provide(options, self.folder, tell)
         seen = {subject.sha256 for subject in named}
         return named + [
-            subject for subject in map(Subject.of, provided) if subject.sha256 not in seen
+            Subject.of(artifact, name)
+            for artifact in provided
+            if artifact.manifest.sha256 not in seen
+            for name in engines[artifact.manifest.options.format]
         ]
 
 
 def _known(option: str, given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    for one in given:
-        if one not in known:
-            raise BenchError(f"{option} {one!r}: choose from {', '.join(known)}", usage=True)
+    for name in given:
+        if name not in known:
+            raise BenchError(f"{option} {name!r}: choose from {', '.join(known)}", usage=True)
     return tuple(dict.fromkeys(given))
 
 
@@ -97,7 +122,8 @@ def start(
     Raises `BenchError` where `out` holds other results that are not complete: nothing that was
     measured is lost by forgetting an option.
     """
-    begun = begin(target, environment, subjects, parameters, paper, choice.suite, len(choice.named))
+    named = sum(subject.path in choice.named for subject in subjects)
+    begun = begin(target, environment, subjects, parameters, paper, choice.suite, named)
     if resume and out.exists():
         return _go_on(load_to_resume(out, read), begun, out)
     if out.exists() and not _may_be_replaced(out):
@@ -118,16 +144,20 @@ def _may_be_replaced(out: Path) -> bool:
 
 def _go_on(earlier: Results, begun: Results, out: Path) -> Results:
     """`earlier` with the limits of `begun`, where all else is the same."""
+    files = _files(earlier)
+    same_files = files == _files(begun)
     differing = [
         what
-        for what, one, other in (
-            ("the artifacts", _files(earlier), _files(begun)),
+        for what, before, now in (
+            ("the artifacts", files, _files(begun)),
+            # Of other artifacts there is no sense in comparing the engines.
+            ("the engines", _engines(earlier), _engines(begun if same_files else earlier)),
             ("the blocks", _blocks(earlier), _blocks(begun)),
             ("the device", earlier.target, begun.target),
             ("the machine or its software", earlier.environment, begun.environment),
             ("--threads, --cores or --cool-down", _fixed(earlier), _fixed(begun)),
         )
-        if one != other
+        if before != now
     ]
     if differing:
         raise BenchError(
@@ -135,11 +165,15 @@ def _go_on(earlier: Results, begun: Results, out: Path) -> Results:
             f"{' and '.join(differing)} differ; name another file with --out",
             usage=True,
         )
-    return replace(earlier, parameters=begun.parameters, ended="no")
+    return structs.replace(earlier, parameters=begun.parameters, ended="no")
 
 
 def _files(results: Results) -> list[str]:
     return [model.sha256 for model in results.models]
+
+
+def _engines(results: Results) -> list[str]:
+    return [model.engine for model in results.models]
 
 
 def _blocks(results: Results) -> list[str]:
@@ -149,7 +183,7 @@ def _blocks(results: Results) -> list[str]:
 def _fixed(results: Results) -> Parameters:
     """The parameters without those that only limit how much is measured."""
     usual = Parameters()
-    return replace(
+    return structs.replace(
         results.parameters,
         processes=usual.processes,
         max_processes=usual.max_processes,
@@ -174,7 +208,7 @@ def carry_out(device: Device, begun: Results, paper: Paper, out: Path, stderr: C
                 write(out, results)
                 view.update(results)
     except KeyboardInterrupt:
-        results = replace(results, ended="interrupted")
+        results = structs.replace(results, ended="interrupted")
         if _has_anything(results):
             write(out, results)  # it may have come during the last writing
     except BenchError as error:

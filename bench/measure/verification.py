@@ -47,14 +47,22 @@ def check_manifests(paths: Sequence[Path]) -> None:
             )
 
 
-def verify(device: Device, artifacts: Sequence[Artifact], report: Report) -> Iterator[Verified]:
-    """Run each of `artifacts` on `device`, in a worker of its own, and judge its self-check.
+def verify(
+    device: Device, runs: Sequence[tuple[Artifact, str]], report: Report
+) -> Iterator[Verified]:
+    """Run artifacts on `device`, each on its engine in a worker of its own; judge the self-checks.
 
     One that fails there does not keep the others from being checked. Raises `BenchError` where
     the device itself fails, and KeyboardInterrupt.
     """
-    for artifact in artifacts:
-        spec = Spec(artifacts=(device.put(artifact.path),), rounds=0, canary=False, strict=False)
+    for artifact, engine in runs:
+        spec = Spec(
+            artifacts=(device.put(artifact.path),),
+            engines=(engine,),
+            rounds=0,
+            canary=False,
+            strict=False,
+        )
         try:
             answer = device.run(spec, report)
         except WorkerFailedError as error:

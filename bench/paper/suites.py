@@ -13,6 +13,7 @@ from shufflenet_deploy.bench.paper.claims import ERRORS_SIZE, Paper, Size
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.formats import FORMATS
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,7 +26,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Every network whose error is published."""
     input_sizes: tuple[Size, ...] = ()
     """No others than these; empty leaves all."""
-    formats: tuple[str, ...]
+    formats: tuple[str, ...] = ()
+    """No others than these; empty takes all."""
     precisions: tuple[str, ...]
 
     def options(self, paper: Paper) -> tuple[Options, ...]:
@@ -41,7 +43,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 precision=precision,
             )
             for format_, precision, (size, network) in product(
-                self.formats, self.precisions, wanted
+                self.formats or tuple(FORMATS), self.precisions, wanted
             )
         )
 

@@ -19,12 +19,12 @@ from shufflenet_deploy.bench.provision.cache import host_cache
 from shufflenet_deploy.bench.provision.debian import fetch, unpack
 from shufflenet_deploy.bench.provision.parts import made, project_part, unpacked, wheels_part
 from shufflenet_deploy.bench.provision.wheels import Platform, download
+from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import BenchError
 
-__all__ = ["bundle_parts", "engines", "launch_command", "unpacked"]
+__all__ = ["bundle_parts", "launch_command", "unpacked"]
 
 MACHINE = "aarch64"
-ENGINES = {"onnx": "onnxruntime", "tflite": "ai-edge-litert"}
 LIBRARIES = ("numpy", "msgspec")
 LOADER = "lib/ld-linux-aarch64.so.1"
 _PACKAGES = ("python3", "libstdc++6")
@@ -54,27 +54,29 @@ _UNNEEDED = (
 Tell = Callable[[str], None]
 
 
-def bundle_parts(formats: Iterable[str], tell: Tell) -> tuple[Part, ...]:
-    """All parts for ARM64: first the base, then folders for PYTHONPATH.
+def bundle_parts(engines: Iterable[str], tell: Tell) -> tuple[Part, ...]:
+    """All parts for ARM64 with the engines of these names: the base, then folders for PYTHONPATH.
 
     Raises `BenchError` where they are not in the cache and cannot be made on this host.
     """
     base = base_part(tell)
     platform = _platform(base)
-    return (base, *package_parts(platform, formats, tell))
+    return (base, *package_parts(platform, engines, tell))
 
 
-def package_parts(platform: Platform, formats: Iterable[str], tell: Tell) -> tuple[Part, ...]:
+def package_parts(platform: Platform, engines: Iterable[str], tell: Tell) -> tuple[Part, ...]:
     """Folders for the PYTHONPATH of any Python: the project, its libraries, the engines."""
-    groups = [list(LIBRARIES), *([name] for name in engines(formats))]
+    groups = [list(LIBRARIES), *([name] for name in _distributions(engines))]
     folder = host_cache() / "wheels"
     wheels = [download(names, platform, folder, tell) for names in groups]
     return (project_part(), *map(wheels_part, wheels))
 
 
-def engines(formats: Iterable[str]) -> list[str]:
-    """The engines for `formats`, each once."""
-    return [ENGINES[name] for name in sorted(set(formats))]
+def _distributions(engines: Iterable[str]) -> list[str]:
+    """What brings the engines of these names, each once; this project's own come with it."""
+    names = set(engines)
+    rows = [row for row in ENGINES.values() if row.name in names and row.distributions]
+    return list(dict.fromkeys(row.distributions[0] for row in rows))
 
 
 def launch_command(base: Path, rest: Sequence[Path]) -> tuple[list[str], dict[str, str]]:

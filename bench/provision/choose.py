@@ -17,7 +17,7 @@ Tell = Callable[[str], None]
 
 
 def install_for(
-    survey: Survey, way: Way | None, formats: tuple[str, ...], tell: Tell
+    survey: Survey, way: Way | None, engines: tuple[str, ...], tell: Tell
 ) -> Iterator[Installation]:
     """What to try on a device, best first; `way` allows only that one.
 
@@ -30,7 +30,7 @@ def install_for(
         if way not in (None, name):
             continue
         try:
-            installation = make(survey, formats, tell)
+            installation = make(survey, engines, tell)
         except BenchError as error:
             reasons.append(f"{name}: {error}")
             if way is None and name == "venv":
@@ -43,7 +43,7 @@ def install_for(
         raise BenchError(f"{asked}; {'; '.join(reasons)}", usage=way is not None)
 
 
-def _venv(survey: Survey, formats: tuple[str, ...], tell: Tell) -> Installation:
+def _venv(survey: Survey, engines: tuple[str, ...], tell: Tell) -> Installation:
     """A virtual environment of the device's Python. Raises `BenchError` with why it cannot be."""
     if survey.python is None or survey.python_version is None:
         raise BenchError("it has no Python 3.11 to 3.13")
@@ -58,7 +58,7 @@ def _venv(survey: Survey, formats: tuple[str, ...], tell: Tell) -> Installation:
         raise BenchError(f"the C library of its Python {version} is not glibc")
     platform = Platform(survey.python_version, survey.machine, survey.libc[1:])
     notes: list[str] = []
-    parts = package_parts(platform, formats, notes.append)
+    parts = package_parts(platform, engines, notes.append)
     for note in notes:  # only now: of what cannot be, nobody wants details
         tell(note)
     return Installation(
@@ -70,12 +70,12 @@ def _venv(survey: Survey, formats: tuple[str, ...], tell: Tell) -> Installation:
     )
 
 
-def _bundle(survey: Survey, formats: tuple[str, ...], tell: Tell) -> Installation:
+def _bundle(survey: Survey, engines: tuple[str, ...], tell: Tell) -> Installation:
     """A Python that needs nothing there. Raises `BenchError` with why it cannot be."""
     if survey.machine not in _BUNDLE_MACHINES:
         raise BenchError(f"it is for ARM64, and the device is {survey.machine}")
     return Installation(
         way="bundle",
         reason="with a Python of its own",
-        parts=bundle_parts(formats, tell),
+        parts=bundle_parts(engines, tell),
     )

@@ -15,11 +15,10 @@ from shufflenet_deploy.bench.analysis.wording import (
     value_of,
     where,
 )
+from shufflenet_deploy.bench.measure.native import harness
 from shufflenet_deploy.bench.presentation.tables import Column, Table
 from shufflenet_deploy.bench.report.columns import figures
 from shufflenet_deploy.bench.report.data import ReportData
-
-_NATIVE = "LiteRT's benchmark_model, another harness: in no ratio and no claim"
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,8 @@ def _native_table(data: ReportData, title: str, models: Sequence[int]) -> Table 
         Column("init (ms)", "init\nms"),
         Column("processes"),
     )
-    return Table(f"{_NATIVE}: {title}", columns, tuple(rows), _NATIVE) if rows else None
+    caption = f"{harness()}, another harness: in no ratio and no claim"
+    return Table(f"{caption}: {title}", columns, tuple(rows), caption) if rows else None
 
 
 def _pairs_by_setting(data: ReportData) -> dict[Setting | None, list[PairSummary]]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from shufflenet_deploy.bench.analysis.summary import ModelSummary
 from shufflenet_deploy.bench.analysis.wording import LATENCY
+from shufflenet_deploy.bench.measure.native import harness
 from shufflenet_deploy.bench.report.columns import COLD, MAD, OUTLIERS
 from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.results import Model
+from shufflenet_deploy.runtime.formats import FORMATS
 
 Value = str | int | float | None
 """None is an empty cell: not measured, or not known."""
@@ -66,7 +68,7 @@ COLUMNS = (
         "input_height", "pixels", lambda r, m, s: m.options.input_size[0] if m.options else None
     ),
     Column("input_width", "pixels", lambda r, m, s: m.options.input_size[1] if m.options else None),
-    Column("format", "onnx or tflite", lambda r, m, s: m.format),
+    Column("format", " or ".join(FORMATS), lambda r, m, s: m.format),
     Column("precision", "fp32, fp16 or int8", lambda r, m, s: s.setting.precision),
     Column("lowering", "fast or plain", lambda r, m, s: s.setting.lowering),
     Column("engine", "with its version", lambda r, m, s: s.setting.engine or None),
@@ -102,6 +104,11 @@ COLUMNS = (
         "of a process with no other model",
         lambda r, m, s: s.peak_memory_bytes,
     ),
+    Column(
+        "remarks",
+        "what the engine alone says of the model, such as delegate_partitions=1",
+        lambda r, m, s: " ".join(f"{name}={value}" for name, value in s.remarks.items()) or None,
+    ),
     Column("multiply_adds", "of one inference", lambda r, m, s: s.multiply_adds),
     Column(
         "multiply_adds_per_second", "at the latency", lambda r, m, s: s.multiply_adds_per_second
@@ -113,7 +120,7 @@ COLUMNS = (
     ),
     Column(
         "native_ms",
-        "median of five processes of LiteRT's benchmark_model, another harness",
+        f"median of five processes of {harness()}, another harness",
         lambda r, m, s: s.native_ms,
     ),
     Column(

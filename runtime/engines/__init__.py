@@ -10,7 +10,6 @@ import platform
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -180,6 +179,8 @@ def distributions() -> tuple[str, ...]:
 
 def project_version() -> str:
     """This project's version, which its own engines have."""
+    from importlib.metadata import version
+
     return version(PROJECT)
 
 

@@ -38,14 +38,15 @@ class Guess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Classifier:
     """An artifact loaded into its engine, with the preprocessing that its manifest says."""
 
-    def __init__(self, artifact: Path | str, threads: int = 1) -> None:
+    def __init__(self, artifact: Path | str, threads: int = 1, engine: str | None = None) -> None:
         """Open the file `artifact`, which has its manifest beside it.
 
-        Raises `InferenceError` where it cannot be used, or its weights are random.
+        It runs on the engine called `engine`, by default its format's first. Raises
+        `InferenceError` where it cannot be used, or its weights are random.
         """
         self.artifact = Artifact.open(Path(artifact))
         require_trained(self.artifact)
-        self._session = open_session(self.artifact.path, threads)
+        self._session = open_session(self.artifact.path, threads, engine)
 
     def classify(self, image: Path | str, top: int = TOP) -> list[Guess]:
         """The `top` best classes of an image file, best first.

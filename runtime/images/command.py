@@ -14,6 +14,7 @@ import typer
 
 from shufflenet_deploy.runtime import MAX_THREADS
 from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import InferenceError
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ def classify(
     threads: Annotated[
         int, typer.Option(min=1, max=MAX_THREADS, help="Threads of the engine.")
     ] = 1,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(ENGINES),
+            show_default="the first that runs the file",
+            help="What runs the network.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say what a trained network takes images for: the best labels and their probabilities.
@@ -46,7 +55,7 @@ def classify(
     for path in images:  # before the network is loaded
         if not path.exists():
             raise InferenceError(f"no image {path}", usage=True)
-    classifier = Classifier(artifact, threads)
+    classifier = Classifier(artifact, threads, engine)
     guesses, failures = _classify(classifier, images, top)
     if not guesses and len(failures) == 1:
         raise next(iter(failures.values()))

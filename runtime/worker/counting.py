@@ -32,6 +32,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     artifact: str
     """Path for this process."""
+    engine: str | None = None
+    """Its name; None is the first that runs the artifact's format."""
     settle: _Count = 5
     """Runs before, until the engine has packed its weights and planned its memory, and Python has
     adapted most of its own code."""
@@ -75,7 +77,7 @@ def count(request: Request) -> Counting:
     from shufflenet_deploy.runtime.worker.loading import load
     from shufflenet_deploy.runtime.worker.spec import Skipped
 
-    loaded = load(Path(request.artifact), 1, _no_clock, _unknown)
+    loaded = load(Path(request.artifact), 1, _no_clock, _unknown, request.engine)
     assert not isinstance(loaded, Skipped)
     for _ in range(request.settle):
         loaded.run()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shufflenet_deploy.runtime.machine.clocks import ClockNs
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.worker.spec import Progress
 
-Clock = Callable[[], int]
-"""Nanoseconds, never going back."""
 Run = Callable[[], object]
 """One inference."""
 
@@ -19,7 +18,7 @@ Run = Callable[[], object]
 class Instruments:
     """What the worker measures with."""
 
-    clock: Clock
+    clock: ClockNs
     sleep: Callable[[float], None]
     """Seconds."""
     environment: Callable[[], Environment]
@@ -35,7 +34,7 @@ class Instruments:
     report: Callable[[Progress], None]
 
 
-def timed(run: Run, clock: Clock) -> int:
+def timed(run: Run, clock: ClockNs) -> int:
     """Nanoseconds of one run."""
     start = clock()
     run()

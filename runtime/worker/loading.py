@@ -20,10 +20,10 @@ from shufflenet_deploy.runtime.artifact import (
 from shufflenet_deploy.runtime.engines import Session, opener_for
 from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_input
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.machine.clocks import ClockNs
 from shufflenet_deploy.runtime.machine.memory import needed_bytes, peak_memory_bytes
 from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
-from shufflenet_deploy.runtime.worker.instruments import Clock
 from shufflenet_deploy.runtime.worker.spec import Skipped
 
 
@@ -33,6 +33,8 @@ class Loaded:
 
     path: Path
     sha256: str
+    engine: str | None
+    """By its name, where that was asked for."""
     session: Session
     images: NDArray[Any]
     load_ns: int
@@ -48,12 +50,15 @@ class Loaded:
 def load(
     path: Path,
     threads: int,
-    clock: Clock,
+    clock: ClockNs,
     available_bytes: Callable[[], int | None],
+    engine: str | None = None,
     *,
     strict: bool = True,
 ) -> Loaded | Skipped:
-    """Load the model in `path`, unless it needs more memory than is available.
+    """Load the model in `path` into the engine called `engine`, by default its format's first.
+
+    It is left out where it needs more memory than is available.
 
     With a manifest it is checked against that; without one, as other tools leave it, it gets an
     input by its own description and must answer finite numbers. Raises `InferenceError` for a
@@ -65,7 +70,7 @@ def load(
     available = available_bytes()
     if available is not None and needed > available:
         return Skipped(artifact=str(path), needed_bytes=needed, available_bytes=available)
-    opener = opener_for(path)  # imports the engine, which is not part of loading a model
+    opener = opener_for(path, engine)  # imports the engine, which is not part of loading a model
     start = clock()
     session = opener(path, threads)
     load_ns = clock() - start
@@ -82,6 +87,7 @@ def load(
     return Loaded(
         path=path,
         sha256=manifest.sha256 if manifest else model_sha256(path),
+        engine=engine,
         session=session,
         images=images,
         load_ns=load_ns,

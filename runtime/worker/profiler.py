@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +32,9 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.engines import Profiler, Session, open_session, profiler_for
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.machine.clocks import ClockNs
 from shufflenet_deploy.runtime.profiling.profile import Profile, attribute
 from shufflenet_deploy.runtime.profiling.trace import Trace
-
-Clock = Callable[[], int]
-"""Nanoseconds, never going back."""
 
 WARM_UP = 12
 _UNTIMED, _TIMED = 3, 5
@@ -49,18 +47,20 @@ def profile(
     threads: int,
     runs: int,
     images: NDArray[Any],
-    clock: Clock = time.perf_counter_ns,
+    clock: ClockNs = time.perf_counter_ns,
+    engine: str | None = None,
 ) -> Profile:
     """Profile the network in `path` on `images`, (1, ...) as its input wants them.
 
-    At least `runs` runs under the profiler count, and as many without; the network is in memory
-    twice meanwhile. Raises `InferenceError` where no engine takes the file or the images, or
-    the engine offers no profiler.
+    By the engine called `engine`, by default its format's first. At least `runs` runs under the
+    profiler count, and as many without; the network is in memory twice meanwhile. Raises
+    `InferenceError` where no engine takes the file or the images, or the engine offers no
+    profiler.
     """
     if runs < 1:
         raise InferenceError(f"{runs} runs make no profile: ask for one or more", usage=True)
-    session = open_session(path, threads)
-    with closing(profiler_for(path)(path, threads)) as profiler:
+    session = open_session(path, threads, engine)
+    with closing(profiler_for(path, engine)(path, threads)) as profiler:
         try:
             times = _measure(session, profiler, runs, images, clock)
         except InferenceError:
@@ -102,7 +102,7 @@ class _Times:
 
 
 def _measure(
-    session: Session, profiler: Profiler, runs: int, images: NDArray[Any], clock: Clock
+    session: Session, profiler: Profiler, runs: int, images: NDArray[Any], clock: ClockNs
 ) -> _Times:
     """Run both in turns, a burst each, without pauses of the garbage collector."""
     times = _Times()

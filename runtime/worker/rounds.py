@@ -11,8 +11,9 @@ import gc
 import random
 from collections.abc import Callable, Iterator, Sequence
 
+from shufflenet_deploy.runtime.machine.clocks import ClockNs
 from shufflenet_deploy.runtime.worker.full_speed import Waiting
-from shufflenet_deploy.runtime.worker.instruments import Clock, Instruments, Run, timed
+from shufflenet_deploy.runtime.worker.instruments import Instruments, Run, timed
 from shufflenet_deploy.runtime.worker.spec import Burst, Progress, Spec
 
 
@@ -64,7 +65,7 @@ def _burst(
 ) -> Burst:
     if spec.rest_seconds:
         instruments.sleep(spec.rest_seconds)
-    clock: Clock = instruments.clock
+    clock: ClockNs = instruments.clock
     waiting.wait()
     cold_ns = timed(run, clock) if spec.untimed else None
     for _ in range(spec.untimed - 1):

@@ -97,25 +97,31 @@ def _profiles(spec: Spec, models: list[_Model], instruments: Instruments) -> Ite
         instruments.report(Progress(stage="profile", done=index, total=len(models)))
         loaded = model.loaded
         yield profile(
-            loaded.path, spec.threads, spec.profile_runs, loaded.images, instruments.clock
+            loaded.path,
+            spec.threads,
+            spec.profile_runs,
+            loaded.images,
+            instruments.clock,
+            loaded.engine,
         )
 
 
 def _load(spec: Spec, instruments: Instruments) -> tuple[list[_Model], list[Skipped]]:
     models, skipped = [], []
-    for index, path in enumerate(spec.artifacts):
+    for index, (path, engine) in enumerate(spec.models()):
         instruments.report(Progress(stage="load", done=index, total=len(spec.artifacts)))
-        found = load(
+        loaded = load(
             Path(path),
             spec.threads,
             instruments.clock,
             lambda: instruments.state().available_memory_bytes,
+            engine,
             strict=spec.strict,
         )
-        if isinstance(found, Skipped):
-            skipped.append(found)
+        if isinstance(loaded, Skipped):
+            skipped.append(loaded)
         else:
-            models.append(_Model(found))
+            models.append(_Model(loaded))
     return models, skipped
 
 

@@ -57,6 +57,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     artifacts: tuple[str, ...] = ()
     """Paths on the device. Without any the answer tells of the device alone."""
+    engines: tuple[str | None, ...] = ()
+    """The name of each one's engine, in their order; None takes the first that runs its format, and
+    so does leaving all of them out."""
     rounds: _NotNegative = 20
     """At most. 0 loads and checks each model, runs it a few times, and measures nothing else."""
     min_rounds: _NotNegative = msgspec.field(default=2, name="least_rounds")
@@ -85,6 +88,19 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Else the difference is answered, and who asks has to judge it."""
     seed: int = 0
     """Of the order of the models in each round."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where it is not told of each artifact by which engine."""
+        if self.engines and len(self.engines) != len(self.artifacts):
+            raise ValueError(
+                f"{len(self.engines)} engines for {len(self.artifacts)} artifacts: name one for "
+                "each, or none at all"
+            )
+
+    def models(self) -> tuple[tuple[str, str | None], ...]:
+        """The artifacts, each with the name of its engine."""
+        engines = self.engines or (None,) * len(self.artifacts)
+        return tuple(zip(self.artifacts, engines, strict=True))
 
 
 class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from shufflenet_deploy.runtime.worker.instruments import Clock, Run, timed
+from shufflenet_deploy.runtime.machine.clocks import ClockNs
+from shufflenet_deploy.runtime.worker.instruments import Run, timed
 from shufflenet_deploy.runtime.worker.spec import WarmUp
 
 WINDOW = 5
@@ -31,7 +32,7 @@ class WarmedUp:
     """Whether it ended because the time had stopped falling."""
 
 
-def warm_up(run: Run, clock: Clock, wanted: WarmUp) -> WarmedUp:
+def warm_up(run: Run, clock: ClockNs, wanted: WarmUp) -> WarmedUp:
     """Run until the times are stable, or there were `maximum` of them, or `seconds` are over."""
     times: list[int] = []
     began = clock()

@@ -21,5 +21,5 @@ def require_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip(str(error))
     if not qemu.has_plugins:
         pytest.skip(f"{qemu.path} takes no plugins (Debian's qemu-user does)")
-    shared_bundle("onnx", "tflite")
+    shared_bundle("onnxruntime", "litert")
     use_shared_cache(monkeypatch)

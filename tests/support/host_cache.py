@@ -25,11 +25,11 @@ def use_shared_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(shared_folder()))
 
 
-def shared_bundle(*formats: str) -> tuple[Part, ...]:
+def shared_bundle(*engines: str) -> tuple[Part, ...]:
     """The real bundle. Skips the test where it cannot be made, as without a network."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_shared_cache(monkeypatch)
         try:
-            return bundle_parts(formats, lambda line: None)
+            return bundle_parts(engines, lambda line: None)
         except BenchError as error:
             pytest.skip(f"no bundle: {error}")

@@ -213,7 +213,7 @@ def test_throughput_is_of_full_batches_after_the_first(
         digits.fp32,
         batch=3,
         clock=lambda: session.now_ns,
-        opener=lambda path, threads: session,
+        opener=lambda path, threads, engine: session,
     )
     assert session.batches == batches
     assert found.artifacts[0].images_per_second == pytest.approx(1000)

@@ -45,7 +45,7 @@ echo "INFO: Inference timings in us: Init: 700, First inference: 5000, Warmup (a
 @pytest.fixture(scope="module", autouse=True)
 def prepared() -> None:
     """What the host prepares once for all devices, so that no test has to wait for it."""
-    shared_bundle("tflite")
+    shared_bundle("litert")
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ identity = ["Raspberry Pi 5"]
 @pytest.fixture(scope="module", autouse=True)
 def prepared() -> None:
     """What the host prepares once for all devices, so that no test has to wait for it."""
-    shared_bundle("tflite")
+    shared_bundle("litert")
 
 
 @pytest.fixture(scope="module")
@@ -165,11 +165,11 @@ esac
 
 
 def reached(
-    board: ArmBoard, told: list[str], monkeypatch: pytest.MonkeyPatch, *formats: str
+    board: ArmBoard, told: list[str], monkeypatch: pytest.MonkeyPatch, *engines: str
 ) -> RemoteDevice:
     """The board as a device of this process."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(shared_folder()))
-    options = DeviceOptions(formats=formats or ("tflite",), tell=told.append)
+    options = DeviceOptions(engines=engines or ("litert",), tell=told.append)
     entry = Board(
         name="pi", title="a Pi", kind="ssh", host="board", ssh_config=str(board.ssh_config)
     )
@@ -195,13 +195,13 @@ def test_a_32_bit_userland_on_a_64_bit_kernel_gets_a_bundle(
 def test_a_home_folder_of_any_name_will_do(
     tiny_artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared_bundle("onnx")
+    shared_bundle("onnxruntime")
     home = "/home/pi/it's; a $HOME & (home)"
     own = tmp_path / "of the user's; own.onnx"
     (artifact,) = tiny_artifacts.glob("*x0.25*.onnx")
     own.write_bytes(artifact.read_bytes())
     with arm_board(tmp_path / "board", python=False, variables={"XDG_CACHE_HOME": home}) as board:
-        device = reached(board, [], monkeypatch, "onnx")
+        device = reached(board, [], monkeypatch, "onnxruntime")
         try:
             spec = Spec(artifacts=(device.put(own),), rounds=1)
             (model,) = device.run(spec, lambda progress: None).models

@@ -79,7 +79,7 @@ class Pi:
 
 @pytest.fixture(scope="module")
 def pi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pi]:
-    shared_bundle("tflite")
+    shared_bundle("litert")
     pi = Pi(tmp_path_factory.mktemp("a board"))
     yield pi
     pi.off()
@@ -112,7 +112,7 @@ def open_board(config: Path | None, host: str = "board", prepare: bool = False) 
     )
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_shared_cache(monkeypatch)
-        return open_ssh(entry, DeviceOptions(formats=("tflite",), prepare=prepare))
+        return open_ssh(entry, DeviceOptions(engines=("litert",), prepare=prepare))
 
 
 def running(board: ArmBoard, words: str) -> list[int]:

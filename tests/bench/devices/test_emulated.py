@@ -53,7 +53,7 @@ def test_a_measurement_leaves_instructions_and_no_time(
 
 
 def test_only_an_emulator_counts() -> None:
-    with open_device(find_board("emulated"), DeviceOptions(formats=("tflite",))) as device:
+    with open_device(find_board("emulated"), DeviceOptions(engines=("litert",))) as device:
         assert isinstance(device, Counter)
     assert not isinstance(LocalDevice(), Counter)
 

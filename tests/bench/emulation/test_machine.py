@@ -17,6 +17,7 @@ from shufflenet_deploy.bench.emulation.machine import READINGS, Machine
 from shufflenet_deploy.bench.emulation.processors import PROCESSORS, find_processor
 from shufflenet_deploy.bench.emulation.readings import parse
 from shufflenet_deploy.runtime.artifact import manifest_path
+from shufflenet_deploy.runtime.engines import engine_for
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.counting import Request
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
@@ -35,7 +36,7 @@ def _emulator() -> Iterator[None]:
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    made = Machine(find_processor(None), ("onnx", "tflite"), lambda line: None)
+    made = Machine(find_processor(None), ("onnxruntime", "litert"), lambda line: None)
     yield made
     made.close()
     assert not made.folder.exists()
@@ -69,7 +70,7 @@ def test_it_computes_what_the_exporting_host_did_and_counts_alike_twice(
     (path,) = tiny_artifacts.glob(f"*x0.25*.{suffix}")
     counted = []
     for caches in (False, True):
-        machine = Machine(find_processor("cortex-a76"), (suffix,), lambda line: None)
+        machine = Machine(find_processor("cortex-a76"), (engine_for(path).name,), lambda line: None)
         try:
             found = count(machine, machine.place(path), caches)
         finally:

@@ -22,6 +22,7 @@ from shufflenet_deploy.runtime.artifact import (
     read_manifest,
     write_manifest,
 )
+from shufflenet_deploy.runtime.engines import engine_for
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Skipped, Spec
 
@@ -99,7 +100,7 @@ def test_json_is_one_document_and_those_that_are_the_same_exit_with_0(
     [
         (["plain.onnx"], "plain.onnx has no manifest, so nothing says what it should compute"),
         (["none.onnx"], "no artifact none.onnx"),
-        (["results.json"], "no engine runs 'results.json'"),
+        (["results.json"], "results.json is no model"),
         (["plain.onnx", "--device", "nowhere"], "nowhere"),
     ],
 )
@@ -147,6 +148,11 @@ class Failing:
         pass
 
 
+def on_first(artifacts: list[Artifact]) -> list[tuple[Artifact, str]]:
+    """Each with the first engine of its format."""
+    return [(artifact, engine_for(artifact.path).name) for artifact in artifacts]
+
+
 @pytest.fixture
 def two(tmp_path: Path, half: Options, write_artifact: WriteArtifact) -> list[Artifact]:
     """Two, that only a device without time runs."""
@@ -174,7 +180,7 @@ def test_one_that_does_not_run_does_not_keep_the_others_from_being_checked(
     change: dict[str, object],
     reason: str,
 ) -> None:
-    first, second = verify(Failing(make_device(), error, **change), two, ignore)
+    first, second = verify(Failing(make_device(), error, **change), on_first(two), ignore)
     assert (first.verdict, first.reason) == ("does not run", reason)
     assert first.difference is None
     assert (second.verdict, second.reason) == ("same", None)
@@ -186,7 +192,7 @@ def test_a_difference_that_is_no_number_is_one(
     device = make_device()
     answer: Answer = device.run(Spec(artifacts=(str(two[0].path),)), ignore)  # type: ignore[attr-defined]
     models = (replace(answer.models[0], difference=None),)
-    first, _ = verify(Failing(device, None, models=models), two, ignore)
+    first, _ = verify(Failing(device, None, models=models), on_first(two), ignore)
     assert first.verdict == "differs"
 
 
@@ -194,8 +200,8 @@ def test_a_device_that_is_lost_or_interrupted_ends_it(
     two: list[Artifact], make_device: Callable[[], object]
 ) -> None:
     with pytest.raises(DeviceLostError):
-        list(verify(Failing(make_device(), DeviceLostError("gone")), two, ignore))
+        list(verify(Failing(make_device(), DeviceLostError("gone")), on_first(two), ignore))
     with pytest.raises(BenchError, match="no way"):
-        list(verify(Failing(make_device(), BenchError("no way")), two, ignore))
+        list(verify(Failing(make_device(), BenchError("no way")), on_first(two), ignore))
     with pytest.raises(KeyboardInterrupt):
-        list(verify(Failing(make_device(), None, stopped="interrupted"), two, ignore))
+        list(verify(Failing(make_device(), None, stopped="interrupted"), on_first(two), ignore))

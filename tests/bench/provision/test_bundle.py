@@ -44,7 +44,7 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def parts() -> tuple[Part, ...]:
     """With both engines."""
-    return shared_bundle("onnx", "tflite")
+    return shared_bundle("onnxruntime", "litert")
 
 
 @pytest.fixture
@@ -110,9 +110,9 @@ def test_its_script_starts_it_from_a_folder_of_any_name(
     assert done.stdout == f"{base} {base}/launch\n"
 
 
-@pytest.mark.parametrize("format_", ["onnx", "tflite"])
-def test_with_one_engine_it_is_small(format_: str) -> None:
-    size = sum(part.archive.stat().st_size for part in shared_bundle(format_))
+@pytest.mark.parametrize("engine", ["onnxruntime", "litert"])
+def test_with_one_engine_it_is_small(engine: str) -> None:
+    size = sum(part.archive.stat().st_size for part in shared_bundle(engine))
     assert size <= LARGEST_TGZ
 
 

@@ -30,7 +30,7 @@ PI = Survey(
 @pytest.fixture
 def ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that has, or can fetch, all packages."""
-    shared_bundle("tflite")
+    shared_bundle("litert")
     use_shared_cache(monkeypatch)
 
 
@@ -46,7 +46,7 @@ def poor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def choose(survey: Survey, way: Way | None = None) -> tuple[list[Installation], list[str]]:
     told: list[str] = []
-    return list(install_for(survey, way, ("tflite",), told.append)), told
+    return list(install_for(survey, way, ("litert",), told.append)), told
 
 
 def refusal(survey: Survey, way: Way | None = None) -> BenchError:
@@ -132,5 +132,5 @@ def test_a_host_without_apt_says_where_the_bundle_can_be_made(tmp_path: Path) ->
 
 @pytest.mark.usefixtures("poor")
 def test_nothing_is_prepared_before_it_is_asked_for() -> None:
-    ways: Iterator[Installation] = install_for(PI, None, ("tflite",), print)
+    ways: Iterator[Installation] = install_for(PI, None, ("litert",), print)
     assert iter(ways) is ways  # although this host could prepare neither

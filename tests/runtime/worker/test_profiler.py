@@ -44,7 +44,7 @@ class Fake:
     def clock(self) -> int:
         return self.now
 
-    def session(self, path: Path, threads: int) -> Fake:
+    def session(self, path: Path, threads: int, engine: str | None) -> Fake:
         return self
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
@@ -82,7 +82,7 @@ class FakeProfiler:
 
 def faked(monkeypatch: pytest.MonkeyPatch, fake: Fake, runs: int = 10) -> Profile:
     monkeypatch.setattr(profiler, "open_session", fake.session)
-    monkeypatch.setattr(profiler, "profiler_for", lambda path: fake.profiler)
+    monkeypatch.setattr(profiler, "profiler_for", lambda path, engine: fake.profiler)
     return profile(Path("network.onnx"), 1, runs, IMAGES, fake.clock)
 
 
