@@ -178,3 +178,12 @@ def test_the_self_check_refuses_another_number_of_logits(
 ) -> None:
     with pytest.raises(InferenceError, match="where its manifest has 1000 logits"):
         self_check(read_manifest(manifest_path(artifact)), np.zeros(shape, np.float32))
+
+
+def test_an_engine_that_does_not_run_the_file_is_refused(artifact: Path) -> None:
+    other = {".onnx": "litert", ".tflite": "onnxruntime"}[artifact.suffix]
+    with pytest.raises(
+        InferenceError, match=f"no engine '{other}' runs .*: choose from "
+    ) as caught:
+        load(artifact, 1, itertools.count().__next__, lambda: None, other)
+    assert caught.value.usage

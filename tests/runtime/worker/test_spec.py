@@ -171,3 +171,14 @@ def test_a_spec_that_cannot_be_read_is_told_by_its_name(work: Work, tmp_path: Pa
         assert worker.stdout == ""
         (line,) = worker.stderr.splitlines()
         assert line.startswith(f"error: cannot read the spec {path}: {reason}")
+
+
+def test_an_engine_is_named_for_each_artifact_or_for_none(work: Work, tmp_path: Path) -> None:
+    path = tmp_path / "spec.json"
+    path.write_text('{"artifacts": ["a.onnx", "b.tflite"], "engines": ["onnxruntime"]}')
+    worker = work(path)
+    assert (worker.returncode, worker.stdout) == (2, "")
+    assert "1 engines for 2 artifacts: name one for each, or none at all" in worker.stderr
+    assert Spec(artifacts=("a", "b")).models() == (("a", None), ("b", None))
+    chosen = Spec(artifacts=("a", "b"), engines=(None, "litert"))
+    assert chosen.models() == (("a", None), ("b", "litert"))
