@@ -25,6 +25,7 @@ from rich.table import Table
 
 from shufflenet_deploy.bench.analysis.statistics import log_interval, paired_ratio
 from shufflenet_deploy.bench.analysis.wording import interval_of, value_of
+from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.canary import canary, pulse
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.machine.peak import peak_multiply_adds_per_second
@@ -154,7 +155,10 @@ def _bare_loop(loaded: Loaded, spec: Spec) -> Callable[[], list[int]]:
             times.append(time.perf_counter_ns() - start)
         return times
 
-    return onnxruntime if session.engine == "onnxruntime" else litert
+    loops = {"onnxruntime": onnxruntime, "litert": litert}
+    if session.engine not in loops:
+        raise BenchError(f"no loop is written by hand for {session.engine}", usage=True)
+    return loops[session.engine]
 
 
 if __name__ == "__main__":

@@ -72,8 +72,13 @@ def measure(host: NativeHost, results: Results, runner: Path, tell: Tell) -> Ite
 
 def harness() -> str:
     """The program with its makers' engine, for a person."""
-    titles = [engine.title for engine in ENGINES.values() if engine.native_runner == _RUNNER]
-    return f"{' or '.join(titles)}'s {_RUNNER}"
+    return f"{makers()}'s {_RUNNER}"
+
+
+def makers() -> str:
+    """The engine whose makers wrote the program, for a person."""
+    rows = [engine for engine in ENGINES.values() if engine.native_runner == _RUNNER]
+    return " or ".join(engine.title for engine in rows)
 
 
 def _runs(model: Model) -> bool:

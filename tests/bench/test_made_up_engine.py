@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from linear_artifacts import write_linear
 from made_up_engine import with_made_up_engine
 from shufflenet_deploy.bench.provision import Part, bundle, wheels
 from shufflenet_deploy.bench.provision.wheels import Platform, rules
 from shufflenet_deploy.bench.results import Results, Timed, read
-from shufflenet_deploy.runtime.engines import ENGINES, Engine
+from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.engines import ENGINES, Engine, open_session
+from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import read_environment
 
 QUARTER = "shufflenet-v1-g3-x0.25-32x32-fp32"
@@ -206,3 +214,49 @@ def test_results_of_the_same_engine_have_no_addition_to_their_names(
 ) -> None:
     (model,) = make_results(make_model(scale=0.5, format="tflite")).models
     assert model.called == model.name
+
+
+def test_images_are_judged_and_classified_by_the_engine_that_is_named(run: Run) -> None:
+    folder = run.folder / "images"  # type: ignore[attr-defined]
+    colours = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
+    for name, colour in colours.items():
+        (folder / name).mkdir(parents=True)
+        Image.new("RGB", (9, 7), colour).save(folder / name / "1.png")
+    geometry = Preprocessing(crop=(4, 4), mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0))
+    sums = np.tile(np.eye(3)[:, ::-1], 16) / 4  # channels are red, green, blue
+    path = folder.parent / "colours.onnx"
+    write_linear(path, sums, np.zeros(3), geometry, tuple(colours))
+    words = (path, "--data", folder, "--engine", "second", "--engine", "onnxruntime")
+    done = run("bench.accuracy.command", *words)
+    assert done.returncode == 0, done.stderr
+    assert "on second" in done.stdout
+    document = json.loads(run("bench.accuracy.command", *words, "--json").stdout)
+    assert [one["engine"] for one in document["artifacts"]] == ["second", "onnxruntime"]
+    assert document["artifacts"][1]["against_first"]["agreement"]["share"] == 1
+    named = run("runtime.images.command", path, folder / "red" / "1.png", "--engine", "second")
+    assert named.returncode == 0, named.stderr
+    assert "red" in named.stdout.splitlines()[1]
+    refused = run("runtime.images.command", path, folder / "red" / "1.png", "--engine", "litert")
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "error: no engine 'litert' runs colours.onnx: choose from onnxruntime, second\n"
+    )
+
+
+def test_one_that_is_not_installed_is_told_of_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tiny_artifacts: Path
+) -> None:
+    monkeypatch.setitem(ENGINES, "made", _row("made", "made-up", "older-name"))
+    monkeypatch.setitem(FORMATS, "onnx", replace(FORMATS["onnx"], engines=("onnxruntime", "made")))
+    with pytest.raises(InferenceError) as caught:
+        open_session(tiny_artifacts / f"{QUARTER}.onnx", engine="made")
+    assert str(caught.value) == (
+        "Made is not installed (No module named 'made_up'): pip install made-up"
+    )
+
+
+def test_every_engine_that_a_format_names_has_a_row() -> None:
+    for format_ in FORMATS.values():
+        assert format_.engines
+        assert all(name in ENGINES for name in format_.engines)
+    assert {name for row in FORMATS.values() for name in row.engines} == set(ENGINES)
