@@ -32,7 +32,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def options(self, paper: Paper) -> tuple[Options, ...]:
         """The artifacts that the suite consists of, each once, small networks' sizes first."""
-        wanted = sorted(dict.fromkeys(self._wanted(paper)), key=lambda one: one[0])
+        pairs = sorted(dict.fromkeys(self._networks(paper)), key=lambda pair: pair[0])
         return tuple(
             Options(
                 network=network.name,
@@ -43,11 +43,11 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 precision=precision,
             )
             for format_, precision, (size, network) in product(
-                self.formats or tuple(FORMATS), self.precisions, wanted
+                self.formats or tuple(FORMATS), self.precisions, pairs
             )
         )
 
-    def _wanted(self, paper: Paper) -> Iterator[tuple[Size, Network]]:
+    def _networks(self, paper: Paper) -> Iterator[tuple[Size, Network]]:
         for claim in paper.claims:
             if claim.id in self.claims:
                 for size in claim.input_sizes:

@@ -109,14 +109,14 @@ def base_part(tell: Tell) -> Part:
 
 def _gather(root: Path, folder: Path) -> None:
     """Take from the unpacked packages in `root` what is needed."""
-    found = sorted(root.glob("usr/lib/python3.[0-9]*"))
-    version = found[-1].name.removeprefix("python") if found else ""
+    libraries = sorted(root.glob("usr/lib/python3.[0-9]*"))
+    version = libraries[-1].name.removeprefix("python") if libraries else ""
     if version not in ("3.11", "3.12", "3.13"):
         raise BenchError(
             f"the Python of this host's distribution is {version or 'missing'}, and 3.11 to 3.13 "
             "is needed: make the bundle on Debian 12 or 13, or on Ubuntu 24.04"
         )
-    standard = found[-1]
+    standard = libraries[-1]
     (folder / "bin").mkdir()
     shutil.copy(root / "usr" / "bin" / f"python{version}", folder / "bin" / "python3")
     library = folder / "lib" / standard.name

@@ -135,8 +135,10 @@ def _inside(member: zipfile.ZipInfo, wheel: Path) -> Path | None:
 
 
 def _wheel(name: str, platform: Platform, folder: Path, tell: Callable[[str], None]) -> Path:
-    wanted = _installed(name)
-    wheel = _kept(name, wanted, platform, folder) or _ask_pip(f"{name}=={wanted}", platform, folder)
+    version = _installed(name)
+    wheel = _kept(name, version, platform, folder) or _ask_pip(
+        f"{name}=={version}", platform, folder
+    )
     if wheel:
         return wheel
     allowed = _allowed(name)
@@ -144,7 +146,7 @@ def _wheel(name: str, platform: Platform, folder: Path, tell: Callable[[str], No
     if not wheel:
         raise BenchError(f"there is no wheel of {allowed} for {platform}")
     tell(
-        f"{name} {wanted}, which this host has, has no wheel for {platform}: the device gets "
+        f"{name} {version}, which this host has, has no wheel for {platform}: the device gets "
         f"{distribution(wheel)[1]}"
     )
     return wheel
@@ -224,10 +226,12 @@ def _downloaded(
     requirement: str, platform: Platform, folder: Path, before: set[Path]
 ) -> Path | None:
     name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
-    found = [
+    fitting = [
         wheel
         for wheel in folder.glob("*.whl")
         if distribution(wheel)[0] == name and fits(wheel, platform)
     ]
     # What was here already is a wheel that pip may have found again.
-    return max(found, key=lambda wheel: (wheel not in before, wheel.stat().st_mtime), default=None)
+    return max(
+        fitting, key=lambda wheel: (wheel not in before, wheel.stat().st_mtime), default=None
+    )

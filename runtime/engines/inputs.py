@@ -32,7 +32,7 @@ def seeded_input(path: Path, inputs: Sequence[Input], seed: int = 0) -> NDArray[
     `InferenceError` for a model with several inputs, other free dimensions or another type.
     """
     if len(inputs) > 1:
-        names = ", ".join(repr(one.name) for one in inputs)
+        names = ", ".join(repr(tensor.name) for tensor in inputs)
         raise InferenceError(f"{path} has {len(inputs)} inputs ({names}): only models of one run")
     (only,) = inputs
     if only.dtype not in INPUT_TYPES:
@@ -48,14 +48,14 @@ def seeded_input(path: Path, inputs: Sequence[Input], seed: int = 0) -> NDArray[
         ) from None
 
 
-def _shape(path: Path, wanted: Input) -> tuple[int, ...]:
+def _shape(path: Path, tensor: Input) -> tuple[int, ...]:
     sizes = []
-    for place, size in enumerate(wanted.shape):
+    for place, size in enumerate(tensor.shape):
         if not isinstance(size, int):
             if place > 0:
                 called = f" ({size})" if size else ""
                 raise InferenceError(
-                    f"{path}: dimension {place}{called} of its input {wanted.name!r} is free, and "
+                    f"{path}: dimension {place}{called} of its input {tensor.name!r} is free, and "
                     "only the batch, dimension 0, may be: export it with a fixed size"
                 )
             size = 1

@@ -149,11 +149,13 @@ class CompiledModel:
 
     def run(self) -> None:
         """Run once, with what was filled in, and record it."""
-        one = c_size_t(1)
+        count = c_size_t(1)
         inputs, outputs = (_Handle * 1)(self._input), (_Handle * 1)(self._output)
         self._call("LiteRtResetProfiler", self._profiler)
         self._call("LiteRtStartProfiler", self._profiler)
-        self._call("LiteRtRunCompiledModel", self._model, c_size_t(0), one, inputs, one, outputs)
+        self._call(
+            "LiteRtRunCompiledModel", self._model, c_size_t(0), count, inputs, count, outputs
+        )
         self._call("LiteRtStopProfiler", self._profiler)
 
     def events(self) -> list[Event]:

@@ -100,8 +100,8 @@ def _operator(event: _Event, file: dict[str, Convolution]) -> Operator:
     name = _RENAMED.sub("", full) or full
     operator = str(event.args.get("op_name") or "unknown")
     inputs, outputs = _shapes(event, "input_type_shape"), _shapes(event, "output_type_shape")
-    found = file.get(full) or file.get(name)
-    return Operator(name, operator, _kind(operator, inputs, outputs, found))
+    convolution = file.get(full) or file.get(name)
+    return Operator(name, operator, _kind(operator, inputs, outputs, convolution))
 
 
 def _shapes(event: _Event, argument: str) -> list[_Shape]:

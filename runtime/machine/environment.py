@@ -98,23 +98,23 @@ def maximum_mhz(root: Path = ROOT) -> dict[int, float]:
     cpuinfo_max_freq, since scaling_max_freq falls while the kernel itself cools a core, and a
     fallen frequency is to be noticed (kernel: admin-guide/pm/cpufreq.rst).
     """
-    found = {}
+    frequencies = {}
     for core, folder in cpufreq_folders(root).items():
         for name in ("cpuinfo_max_freq", "scaling_max_freq"):
             if frequency := megahertz(read_text(folder / name)):
-                found[core] = frequency
+                frequencies[core] = frequency
                 break
-    return found
+    return frequencies
 
 
 def cpufreq_folders(root: Path = ROOT) -> dict[int, Path]:
     """Core -> where the kernel tells its frequency; cores that share one share the folder."""
-    found = {}
+    folders = {}
     for folder in (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq"):
         core = integer(folder.parent.name.removeprefix("cpu"))
         if core is not None:
-            found[core] = folder.resolve()
-    return dict(sorted(found.items()))
+            folders[core] = folder.resolve()
+    return dict(sorted(folders.items()))
 
 
 def megahertz(text: str | None) -> float | None:
