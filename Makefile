@@ -5,7 +5,7 @@
 #              that copies a gigabyte without end: none may depend on how fast the machine is
 # make bench   paired measurement of what the rewrites win, against plain lowering and torch's ONNX
 # make overhead       the harness's own time, paired with a bare loop around the engine
-# make counts         instructions on emulated ARM64 processors: benchmarks/counts.json, README
+# make counts         instructions on emulated ARM64 processors: benchmarks/counts.json, docs/counts.md
 # make recount        a few of them again: they have to be as in the table
 # make sizes          how much goes to a device
 # make image          build Dockerfile.arm64 under emulation, and run it

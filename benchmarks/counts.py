@@ -1,8 +1,8 @@
 """Instructions of the demo's networks on emulated ARM64 processors: ``make counts``.
 
-The committed table is ``benchmarks/counts.json``, and the README shows it. --recount counts a few
-of its cells again, for CI: a change that makes an artifact slower or faster must change the table
-with it.
+The committed table is ``benchmarks/counts.json``, and docs/counts.md shows it. --recount counts a
+few of its cells again, for CI: a change that makes an artifact slower or faster must change the
+table with it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 SUITE = "quick"
 CPUS = ("cortex-a72", "cortex-a76")
 TABLE = Path(__file__).with_name("counts.json")
-README = Path(__file__).parent.parent / "README.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "counts.md"
 BEGIN, END = "<!-- counts -->\n", "<!-- /counts -->\n"
 TOLERANCE = 0.01
 """By which a cell may differ from the committed one."""
@@ -52,11 +52,11 @@ RECOUNTED = (
 
 
 def main() -> int:
-    """Count everything and print the README's table; or see the options."""
+    """Count everything and print the table; or see the options."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"), help="[artifacts]")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {DOCUMENT.name}")
     parser.add_argument(
         "--recount",
         action="store_true",
@@ -82,7 +82,7 @@ def main() -> int:
     text = markdown(counts)
     print(text, end="")
     if options.write:
-        README.write_text(with_table(README.read_text(), text))
+        DOCUMENT.write_text(with_table(DOCUMENT.read_text(), text))
     return 0
 
 
@@ -165,7 +165,7 @@ def _counted(
 
 
 def markdown(counts: Counts) -> str:
-    """The README's table: a row for each network, engine and precision."""
+    """The document's table: a row for each network, engine and precision."""
     heads = [f"{cpu} | fast / plain | AlexNet / it" for cpu in CPUS]
     lines = [f"| network | engine | precision | {' | '.join(heads)} |"]
     lines.append("| --- | --- | --- |" + " ---: |" * 3 * len(CPUS))
@@ -209,12 +209,12 @@ def _on(counts: Counts, entry: Entry, cpu: str) -> Entry:
     return found
 
 
-def with_table(readme: str, table: str) -> str:
-    """`readme` with `table` between its marks."""
-    before, begin_mark, rest = readme.partition(BEGIN)
+def with_table(document: str, table: str) -> str:
+    """`document` with `table` between its marks."""
+    before, begin_mark, rest = document.partition(BEGIN)
     _, end_mark, after = rest.partition(END)
     if not begin_mark or not end_mark:
-        raise BenchError(f"the README has no lines {BEGIN.strip()} and {END.strip()}")
+        raise BenchError(f"{DOCUMENT} has no lines {BEGIN.strip()} and {END.strip()}")
     return before + begin_mark + table + end_mark + after
 
 
