@@ -25,7 +25,7 @@ WORKER = "shufflenet_deploy.runtime"
 AGENT = "shufflenet_deploy.runtime.agent"
 COUNTING = "shufflenet_deploy.runtime.worker.counting"
 EXPORT = "shufflenet_deploy.export"
-EVALUATION = "shufflenet_deploy.bench.accuracy.command"
+EVALUATION = "shufflenet_deploy.bench.commands.evaluate"
 """Modules that are started as processes. The last two are of packages that this one does not
 import: they meet only so, and through files."""
 

@@ -16,6 +16,7 @@ from shufflenet_deploy.bench import devices, results
 from shufflenet_deploy.bench.__main__ import main as bench
 from shufflenet_deploy.bench.accuracy.evaluation import Evaluation
 from shufflenet_deploy.bench.analysis.summarise import summarise
+from shufflenet_deploy.bench.commands.report import main as report
 from shufflenet_deploy.bench.compare.comparison import compare
 from shufflenet_deploy.bench.compare.counts import compare_counts
 from shufflenet_deploy.bench.counted import Counted
@@ -23,7 +24,6 @@ from shufflenet_deploy.bench.documents import KINDS, kind_at, kind_of
 from shufflenet_deploy.bench.measure import counts, profiling
 from shufflenet_deploy.bench.measure.counts import Counts, Entry
 from shufflenet_deploy.bench.paper.claims import load_paper
-from shufflenet_deploy.bench.report.command import main as report
 from shufflenet_deploy.bench.results import Model, Results
 from shufflenet_deploy.runtime.artifact import Artifact, Options, manifest_path
 from shufflenet_deploy.runtime.profiling.kinds import Operator

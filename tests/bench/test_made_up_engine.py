@@ -112,7 +112,7 @@ def test_a_table_for_other_programs_and_a_comparison_tell_the_engines_apart(
 ) -> None:
     _, out = measured
     table = out.with_suffix(".csv")
-    assert run("bench.report.command", out, "--out", table).returncode == 0
+    assert run("bench.commands.report", out, "--out", table).returncode == 0
     rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
     assert [row["engine"].split()[0] for row in rows] == ["second", "onnxruntime"]
     assert [row["remarks"] for row in rows] == ["tiles=7 kernels=slow", ""]
@@ -125,13 +125,13 @@ def test_a_table_for_other_programs_and_a_comparison_tell_the_engines_apart(
 def test_help_tells_of_it(run: Run) -> None:
     for module, *words in (
         ("bench", "onnx|tflite|plain", "onnxruntime|litert|second", ".onnx and .tflite and .plain"),
-        ("bench.accuracy.command", "onnxruntime|litert|second"),
+        ("bench.commands.evaluate", "onnxruntime|litert|second"),
         ("runtime.images.command", "onnxruntime|litert|second"),
     ):
         done = run(module, *(("run",) if module == "bench" else ()), "--help")
         text = " ".join(done.stdout.replace("│", " ").split())
         assert all(word in text for word in words), text
-    columns = run("bench.report.command", "--columns")
+    columns = run("bench.commands.report", "--columns")
     assert "onnx or tflite or plain" in columns.stdout
 
 
@@ -227,10 +227,10 @@ def test_images_are_judged_and_classified_by_the_engine_that_is_named(run: Run) 
     path = folder.parent / "colours.onnx"
     write_linear(path, sums, np.zeros(3), geometry, tuple(colours))
     words = (path, "--data", folder, "--engine", "second", "--engine", "onnxruntime")
-    done = run("bench.accuracy.command", *words)
+    done = run("bench.commands.evaluate", *words)
     assert done.returncode == 0, done.stderr
     assert "on second" in done.stdout
-    document = json.loads(run("bench.accuracy.command", *words, "--json").stdout)
+    document = json.loads(run("bench.commands.evaluate", *words, "--json").stdout)
     assert [one["engine"] for one in document["artifacts"]] == ["second", "onnxruntime"]
     assert document["artifacts"][1]["against_first"]["agreement"]["share"] == 1
     named = run("runtime.images.command", path, folder / "red" / "1.png", "--engine", "second")

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from linear_artifacts import write_linear
 from shufflenet_deploy.bench.accuracy.classes import match
-from shufflenet_deploy.bench.accuracy.command import main
 from shufflenet_deploy.bench.accuracy.evaluate import Settings, evaluate
 from shufflenet_deploy.bench.accuracy.evaluation import Evaluation
 from shufflenet_deploy.bench.accuracy.statistics import wilson_interval
 from shufflenet_deploy.bench.accuracy.table import progress, show
+from shufflenet_deploy.bench.commands.evaluate import main
 from shufflenet_deploy.runtime.artifact import (
     Artifact,
     Preprocessing,
@@ -508,7 +508,7 @@ def test_what_is_not_installed(
 def test_what_is_imported(digits: Digits, tmp_path: Path) -> None:
     script = """
 import sys
-from shufflenet_deploy.bench.accuracy.command import main
+from shufflenet_deploy.bench.commands.evaluate import main
 try:
     main()
 finally:

@@ -27,10 +27,10 @@ from shufflenet_deploy.bench.results import Results
 
 COMMANDS = {
     "shufflenet-bench": "bench.__main__",
-    "shufflenet-report": "bench.report.command",
-    "shufflenet-eval": "bench.evaluate_command",
+    "shufflenet-report": "bench.commands.report",
+    "shufflenet-eval": "bench.commands.evaluate",
     "shufflenet-export": "export.__main__",
-    "shufflenet-classify": "runtime.classify_command",
+    "shufflenet-classify": "runtime.images.command",
     "shufflenet-train": "models.training.command",
 }
 ROOT = Path(next(iter(shufflenet_deploy.bench.__path__))).resolve().parent
@@ -101,7 +101,7 @@ def sentences(path: Path) -> Iterator[tuple[int, str]]:
             "bench",
             ("shufflenet-bench", "shufflenet-report", "shufflenet-eval", "shufflenet-export"),
         ),
-        ("export", ("shufflenet-export",)),
+        ("export", ("shufflenet-export", "shufflenet-bench")),
         ("models", ("shufflenet-train", "shufflenet-export")),
         ("runtime", tuple(COMMANDS)),
     ],

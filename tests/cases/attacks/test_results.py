@@ -13,7 +13,7 @@ import pytest
 
 from cases import Bench, Said, reached, wrong_today
 from shufflenet_deploy.bench.__main__ import main as bench_main
-from shufflenet_deploy.bench.report.command import main as report_main
+from shufflenet_deploy.bench.commands.report import main as report_main
 
 Results = dict[str, Any]
 Change = Callable[[Results], None]

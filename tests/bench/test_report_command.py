@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shufflenet_deploy.bench.report import command, write
+from shufflenet_deploy.bench.commands import report as command
+from shufflenet_deploy.bench.report import write
 from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.to_csv import COLUMNS
 
@@ -120,7 +121,7 @@ def test_the_columns_are_explained(report: Report) -> None:
 def test_help_needs_nothing_that_is_slow_to_import() -> None:
     program = (
         "import sys\n"
-        "from shufflenet_deploy.bench.report.command import main\n"
+        "from shufflenet_deploy.bench.commands.report import main\n"
         "sys.argv = ['shufflenet-report', '--help']\n"
         "try: main()\n"
         "except SystemExit as exit: assert exit.code == 0\n"
