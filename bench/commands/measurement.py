@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,15 +26,17 @@ from shufflenet_deploy.runtime import MAX_THREADS
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
     from shufflenet_deploy.bench.analysis.summary import Summary
     from shufflenet_deploy.bench.devices import Device
-    from shufflenet_deploy.bench.measure.artifacts import Subject
-    from shufflenet_deploy.bench.paper.claims import Paper
+    from shufflenet_deploy.bench.devices.board import Board
+    from shufflenet_deploy.bench.devices.options import DeviceOptions
+    from shufflenet_deploy.bench.measure.session import Choice
     from shufflenet_deploy.bench.results import Parameters, Results
+    from shufflenet_deploy.runtime.machine.environment import Environment
 
 DEFAULT_SUITE = "quick"
 
@@ -189,16 +193,12 @@ def run(
     worker processes, so that their ratios do not depend on what else the
     machine does meanwhile.
     """
-    from msgspec.structs import replace
-
-    from shufflenet_deploy.bench.devices import describe, open_device
-    from shufflenet_deploy.bench.devices.boards import find_board, pinned, target
+    from shufflenet_deploy.bench.devices import check_options
+    from shufflenet_deploy.bench.devices.boards import find_board
     from shufflenet_deploy.bench.devices.options import DeviceOptions
-    from shufflenet_deploy.bench.measure.profiling import check_profilers
-    from shufflenet_deploy.bench.measure.session import Choice, carry_out, start
-    from shufflenet_deploy.bench.paper.claims import load_paper
+    from shufflenet_deploy.bench.measure.session import Choice
     from shufflenet_deploy.bench.presentation.terminal import stderr_console, tell
-    from shufflenet_deploy.bench.results import Parameters, check_writable
+    from shufflenet_deploy.bench.results import check_writable
 
     out = out or Path("profile.json" if profile else "results.json")
     check_writable(out)
@@ -211,23 +211,57 @@ def run(
         engines=tuple(dict.fromkeys(engines or ())),
     )
     needed = choice.needed_engines()
-    if profile:
-        check_profilers(needed)
     board = find_board(device)
     stderr = stderr_console()
     options = DeviceOptions(
         provision=way(provision),
         prepare=prepare,
+        native_runner=native_runner,
         engines=needed,
         cpu=cpu,
         caches=caches(kind),
         tell=lambda line: tell(line, stderr),
     )
-    if native_runner and (board.kind not in ("ssh", "adb") or not native_runner.is_file()):
-        what = "is no file" if board.kind in ("ssh", "adb") else "is for boards over SSH and adb"
-        raise BenchError(f"--native-runner {native_runner}: it {what}", usage=True)
-    if profile and not board.latency:
-        raise BenchError(f"--profile: the time of {board.name} is no latency", usage=True)
+    check_options(board, options)
+    if native_runner and not native_runner.is_file():
+        raise BenchError(f"--native-runner {native_runner}: it is no file", usage=True)
+    parameters = _parameters(threads, cores, processes, rounds, interval, max_minutes, cool_down)
+    job = _Job(board, any_board, options, choice, parameters, out, as_json, stderr)
+    if profile:
+        _profile(job, needed)
+        return
+    results = _measure(job, resume)
+    summary = _print(results, budget_ms, as_json)
+    _conclude(results, summary, job, check)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What was asked for, checked as far as that needs no device."""
+
+    board: Board
+    any_board: bool
+    options: DeviceOptions
+    choice: Choice
+    parameters: Parameters
+    out: Path
+    as_json: bool
+    stderr: Console
+
+
+def _parameters(
+    threads: str,
+    cores: str,
+    processes: int | None,
+    rounds: int,
+    interval: float,
+    max_minutes: float | None,
+    cool_down: bool,
+) -> Parameters:
+    from msgspec.structs import replace
+
+    from shufflenet_deploy.bench.results import Parameters
+
     parameters = Parameters(
         threads=numbers("--threads", threads, 1, MAX_THREADS),
         cores=numbers("--cores", cores, 0, 4095) if cores else (),
@@ -236,53 +270,82 @@ def run(
         minutes=max_minutes,
         cool_down=cool_down,
     )
-    if processes is not None:  # named by the user, so not fewer in any case
-        parameters = replace(
-            parameters,
-            processes=processes,
-            max_processes=2 * processes,
-            hasty_processes=processes,
-        )
-    paper = load_paper()
-    with open_device(board, options) as opened:
-        environment = describe(opened, board, any_board)
+    if processes is None:
+        return parameters
+    # Named by the user, so not fewer in any case.
+    return replace(
+        parameters,
+        processes=processes,
+        max_processes=2 * processes,
+        hasty_processes=processes,
+    )
+
+
+@contextmanager
+def _opened(job: _Job) -> Iterator[tuple[Device, Environment, Parameters]]:
+    """The device, what it says of itself, and the parameters with the cores that suit it."""
+    from msgspec.structs import replace
+
+    from shufflenet_deploy.bench.devices import describe, open_device
+    from shufflenet_deploy.bench.devices.boards import pinned
+
+    with open_device(job.board, job.options) as device:
+        environment = describe(device, job.board, job.any_board)
+        parameters = job.parameters
         if not parameters.cores:
-            own = pinned(board, environment, max(parameters.threads))
+            own = pinned(job.board, environment, max(parameters.threads))
             parameters = replace(parameters, cores=own)
-        subjects = choice.subjects(paper, options.tell)
-        if profile:
-            _profile(opened, subjects, parameters, out, as_json, stderr)
-            return
-        to = target(board, environment)
-        begun = start(to, environment, subjects, parameters, paper, choice, out, resume)
-        results = carry_out(opened, begun, paper, out, stderr)
-        if native_runner and results.ended == "done":
-            results = _native(opened, results, native_runner, out, options.tell)
-    summary = _print(results, paper, budget_ms, as_json)
+        yield device, environment, parameters
+
+
+def _measure(job: _Job, resume: bool) -> Results:
+    from shufflenet_deploy.bench.devices.boards import target
+    from shufflenet_deploy.bench.measure.session import carry_out, start
+    from shufflenet_deploy.bench.paper.claims import load_paper
+
+    paper = load_paper()
+    with _opened(job) as (device, environment, parameters):
+        subjects = job.choice.subjects(paper, job.options.tell)
+        to = target(job.board, environment)
+        begun = start(to, environment, subjects, parameters, paper, job.choice, job.out, resume)
+        results = carry_out(device, begun, paper, job.out, job.stderr)
+        if job.options.native_runner and results.ended == "done":
+            results = _native(device, results, job)
+    return results
+
+
+def _conclude(results: Results, summary: Summary, job: _Job, check: bool) -> None:
+    """Say what became of the measurement. Raises `BenchError` where that is a failure."""
+    from shufflenet_deploy.bench.presentation.terminal import tell
+
     if results.ended == "interrupted":
         kept = (
-            f"what was measured is in {out}, --resume goes on"
+            f"what was measured is in {job.out}, --resume goes on"
             if summary.models
             else "nothing was measured"
         )
         raise BenchError(f"interrupted: {kept}")
     if results.ended == "minutes":
-        tell("--max-minutes is over before all was measured: --resume goes on", stderr)
-    tell(f"raw samples: {out}", stderr)
-    contradicted = [one.claim for one in summary.verdicts if one.outcome == "contradicted"]
+        tell("--max-minutes is over before all was measured: --resume goes on", job.stderr)
+    tell(f"raw samples: {job.out}", job.stderr)
+    contradicted = [
+        verdict.claim for verdict in summary.verdicts if verdict.outcome == "contradicted"
+    ]
     if check and contradicted:
         raise BenchError(f"--check: contradicted here: {', '.join(dict.fromkeys(contradicted))}")
 
 
-def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: bool) -> Summary:
+def _print(results: Results, budget_ms: float | None, as_json: bool) -> Summary:
     import msgspec
 
     from shufflenet_deploy.bench.analysis.summarise import summarise
     from shufflenet_deploy.bench.analysis.warnings import notes
+    from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.presentation.terminal import stdout_console
     from shufflenet_deploy.bench.report.data import ReportData
     from shufflenet_deploy.bench.report.to_terminal import show, show_budget
 
+    paper = load_paper()
     summary = summarise(results, paper)
     if as_json:
         document = {"results": results, "summary": summary}
@@ -294,42 +357,40 @@ def _print(results: Results, paper: Paper, budget_ms: float | None, as_json: boo
     return summary
 
 
-def _native(
-    device: Device, results: Results, runner: Path, out: Path, tell: Callable[[str], None]
-) -> Results:
+def _native(device: Device, results: Results, job: _Job) -> Results:
     from shufflenet_deploy.bench.measure.native import NativeHost, measure
     from shufflenet_deploy.bench.results import write
 
-    if not isinstance(device, NativeHost):  # on the board itself, whose name is this machine then
-        raise BenchError("--native-runner: this machine is no device that is reached", usage=True)
-    for latest in measure(device, results, runner, tell):
+    runner = job.options.native_runner
+    assert runner is not None
+    assert isinstance(device, NativeHost)  # its kind's row says that the option is for it
+    for latest in measure(device, results, runner, job.options.tell):
         results = latest
-        write(out, results)
+        write(job.out, results)
     return results
 
 
-def _profile(
-    device: Device,
-    subjects: Sequence[Subject],
-    parameters: Parameters,
-    out: Path,
-    as_json: bool,
-    stderr: Console,
-) -> None:
-    from shufflenet_deploy.bench.measure.profiling import encode, profiles
+def _profile(job: _Job, engines: Sequence[str]) -> None:
+    from shufflenet_deploy.bench.measure.profiling import check_profilers, encode, profiles
     from shufflenet_deploy.bench.measure.progress import shown
     from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.presentation.terminal import stdout_console
     from shufflenet_deploy.bench.report.profile_table import show
     from shufflenet_deploy.runtime.files import staged
 
-    with shown(stderr, load_paper()) as view:
-        found = list(profiles(device, subjects, parameters, view.report))
-    document = encode(found)
-    with staged(out) as temporary:
+    check_profilers(engines)
+    if not job.board.latency:
+        raise BenchError(f"--profile: the time of {job.board.name} is no latency", usage=True)
+    paper = load_paper()
+    with _opened(job) as (device, _, parameters):
+        subjects = job.choice.subjects(paper, job.options.tell)
+        with shown(job.stderr, paper) as view:
+            profiled = list(profiles(device, subjects, parameters, view.report))
+    document = encode(profiled)
+    with staged(job.out) as temporary:
         temporary.write_bytes(document)
-    if as_json:
+    if job.as_json:
         sys.stdout.buffer.write(document)
         return
-    for one in found:
-        show(one, stdout_console())
+    for profile in profiled:
+        show(profile, stdout_console())

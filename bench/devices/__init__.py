@@ -7,13 +7,22 @@ from contextlib import contextmanager
 
 from shufflenet_deploy.bench.devices.board import Board, matches
 from shufflenet_deploy.bench.devices.boards import is_this_machine
-from shufflenet_deploy.bench.devices.kinds import DEVICES, Counter, Device
+from shufflenet_deploy.bench.devices.kinds import DEVICES, LOCAL, Counter, Device, DeviceKind
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment, read_environment
 from shufflenet_deploy.runtime.worker.spec import Spec
 
-__all__ = ["DEVICES", "Counter", "Device", "describe", "open_device"]
+__all__ = [
+    "DEVICES",
+    "LOCAL",
+    "Counter",
+    "Device",
+    "check_options",
+    "describe",
+    "kind_of",
+    "open_device",
+]
 
 
 @contextmanager
@@ -23,18 +32,28 @@ def open_device(board: Board, options: DeviceOptions | None = None) -> Iterator[
     Raises `BenchError` where it cannot be reached, and for options that mean nothing to it.
     """
     options = options or DeviceOptions()
-    kind = DEVICES["local" if is_this_machine(board, read_environment()) else board.kind]
+    check_options(board, options)
+    device = kind_of(board).open(board, options)
+    try:
+        yield device
+    finally:
+        device.close()
+
+
+def kind_of(board: Board) -> DeviceKind:
+    """The way to `board` from here: none is needed where it is this very machine."""
+    return DEVICES[LOCAL if is_this_machine(board, read_environment()) else board.kind]
+
+
+def check_options(board: Board, options: DeviceOptions) -> None:
+    """Raise `BenchError` for an option that means nothing to `board`."""
+    kind = kind_of(board)
     for option in options.given():
         if option not in kind.options:
             raise BenchError(
                 f"{option} means nothing to {board.name}, which is {kind.phrase}: leave it out",
                 usage=True,
             )
-    device = kind.open(board, options)
-    try:
-        yield device
-    finally:
-        device.close()
 
 
 def describe(device: Device, board: Board, any_board: bool) -> Environment:

@@ -114,8 +114,11 @@ def _probe_emulated(board: Board) -> str:
     return f"QEMU {find_qemu().version}"
 
 
+LOCAL = "local"
+"""The kind of this machine, and the board that is meant where none is named."""
+
 DEVICES: dict[str, DeviceKind] = {
-    "local": DeviceKind(
+    LOCAL: DeviceKind(
         phrase="this machine",
         open=_open_local,
         probe=_probe_local,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from shufflenet_deploy.bench.provision import Way
 from shufflenet_deploy.runtime.engines import default_engines
@@ -21,6 +22,8 @@ class DeviceOptions:
     """The way by which a worker gets there; None takes the one that fits."""
     prepare: bool = False
     """Set the governor to performance meanwhile."""
+    native_runner: Path | None = None
+    """Another harness, a program for the device, which measures too."""
     engines: tuple[str, ...] = field(
         default_factory=lambda: tuple(engine.name for engine in default_engines())
     )
@@ -37,6 +40,7 @@ class DeviceOptions:
         options = {
             "--provision": self.provision is not None,
             "--prepare": self.prepare,
+            "--native-runner": self.native_runner is not None,
             "--cpu": self.cpu is not None,
             "--counts": self.caches is not None,
         }

@@ -7,11 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from shufflenet_deploy.bench.devices import DEVICES
+from shufflenet_deploy.bench.devices import kind_of
 from shufflenet_deploy.bench.devices.board import Board, matches
-from shufflenet_deploy.bench.devices.boards import is_this_machine
 from shufflenet_deploy.runtime.errors import BenchError
-from shufflenet_deploy.runtime.machine.environment import read_environment
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,9 +27,8 @@ def probe_all(boards: Sequence[Board]) -> dict[str, Probed]:
 
 
 def _probe(board: Board) -> Probed:
-    here = is_this_machine(board, read_environment())
     try:
-        says = DEVICES["local" if here else board.kind].probe(board)
+        says = kind_of(board).probe(board)
     except BenchError as error:
         return Probed(answers=False, says=str(error))
     if matches(board, says) is False:

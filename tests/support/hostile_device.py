@@ -7,10 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostile_agent import FIRST
-
 from cases import Bench, reached
 from fake_ssh import BOARD, FakeSsh
+from hostile_agent import FIRST
 
 _AGENT = Path(__file__).with_name("hostile_agent.py")
 # The device's Python. Whatever is started in an environment that it makes is the agent.

@@ -302,7 +302,10 @@ def test_a_limit_of_time_is_told_and_resume_goes_on(
         (["--cpu", "cortex-a72"], "--cpu means nothing to local, which is this machine"),
         (["--counts", "all"], "--counts 'all': choose instructions or cache"),
         (["--provision", "docker"], "--provision 'docker': choose venv or bundle"),
-        (["--native-runner", "none"], "--native-runner none: it is for boards over SSH and adb"),
+        (
+            ["--native-runner", "none"],
+            "--native-runner means nothing to local, which is this machine: leave it out",
+        ),
         (["--device", "android", "--native-runner", "none"], "--native-runner none: it is no file"),
         (["--suite", "quik"], "unknown suite 'quik': choose from quick"),
         (["--format", "keras"], "--format 'keras': choose from onnx, tflite"),

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostile_agent import ANSWERS, FIRST, WORK
 
 from cases import Said, finish, require_plain, wrong_today
+from hostile_agent import ANSWERS, FIRST, WORK
 from hostile_device import DeviceNeeds, HostileDevice
 
 pytestmark = pytest.mark.network
