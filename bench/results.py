@@ -15,12 +15,12 @@ import msgspec
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import RESULTS, load
 from shufflenet_deploy.bench.version_2 import from_version_2
-from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
+from shufflenet_deploy.runtime.manifest import Options
 from shufflenet_deploy.runtime.worker.spec import Burst, Canary
 
 RESULTS_VERSION: Literal[3] = 3

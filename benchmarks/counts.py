@@ -30,8 +30,8 @@ from shufflenet_deploy.bench.measure.counts import (
 from shufflenet_deploy.bench.measure.session import Choice
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.networks import Network
-from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
+from shufflenet_deploy.runtime.manifest import Options
 
 SUITE = "quick"
 CPUS = ("cortex-a72", "cortex-a76")

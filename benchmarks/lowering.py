@@ -31,8 +31,9 @@ from shufflenet_deploy.export.formats.onnx.simplify import simplify
 from shufflenet_deploy.export.request import LOWERINGS, Request
 from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.models.networks import variant
-from shufflenet_deploy.runtime.artifact import Artifact, File, manifest_path, write_manifest
+from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.manifest import File, manifest_path, write_manifest
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 SCALES = (0.5, 1.0, 2.0)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime.artifact import Calibration, Preprocessing
 from shufflenet_deploy.runtime.errors import ExportError, InferenceError
 from shufflenet_deploy.runtime.images.datasets import image_files
+from shufflenet_deploy.runtime.manifest import Calibration, Preprocessing
 from shufflenet_deploy.runtime.preprocess import Pixels, as_input, fit, read_image, require_pillow
 from shufflenet_deploy.runtime.seeded import seeded_pixels
 

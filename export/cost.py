@@ -37,7 +37,8 @@ class Cost:
     latency_ratio: float | None
     """Times of int8 / fp32 on this machine; None where int8 was made for another one, whose
     kernels this one does not have."""
-    delegate_partitions: tuple[int | None, int | None]
+    remarks: tuple[dict[str, int | float | str], dict[str, int | float | str]]
+    """What the engine alone says of each."""
     top1: tuple[float, float] | None
     """Share of right answers, where there was data to ask."""
     data: str | None
@@ -88,10 +89,7 @@ def compare(fp32: Artifact, int8: Artifact, data: str | None) -> Cost:
         size_bytes=(fp32.manifest.size_bytes, int8.manifest.size_bytes),
         sqnr_db=quantisation.sqnr_db,
         latency_ratio=_latency_ratio(fp32, int8) if is_for_here and was_run else None,
-        delegate_partitions=(
-            fp32.manifest.delegate_partitions,
-            int8.manifest.delegate_partitions,
-        ),
+        remarks=(fp32.manifest.remarks, int8.manifest.remarks),
         top1=_top1(fp32, int8, data) if data is not None and was_run else None,
         data=data,
     )

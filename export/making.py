@@ -27,17 +27,17 @@ from shufflenet_deploy.export.verify import (
     self_check,
     verify,
 )
-from shufflenet_deploy.runtime.artifact import (
+from shufflenet_deploy.runtime.artifact import file_paths
+from shufflenet_deploy.runtime.engines import Session
+from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.manifest import (
     Calibration,
     Options,
     Quantisation,
     SelfCheck,
     Simplification,
     Verification,
-    file_paths,
 )
-from shufflenet_deploy.runtime.engines import Session
-from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.preprocess import as_input
 
 
@@ -45,7 +45,7 @@ from shufflenet_deploy.runtime.preprocess import as_input
 class Made:
     """What is known of an artifact once its files were run, under the manifest's own names."""
 
-    delegate_partitions: int | None
+    remarks: dict[str, int | float | str]
     simplification: Simplification | None
     verification: Verification | None
     """None where this machine cannot run it; so all that comes of running it."""
@@ -73,11 +73,11 @@ class FloatMaker:
         emitted = emitter_for(options.format).emit(graph, options)
         write_files(path, emitted.files)
         session = open_here(path)
-        partitions = _partitions(session)
+        remarks = _remarks(session)
         images = _images(self.reference, options)
         precision = options.precision
         return Made(
-            delegate_partitions=partitions,
+            remarks=remarks,
             simplification=emitted.simplification,
             verification=verify(session, images, precision, self.reference) if session else None,
             self_check=self_check(options.precision, self.reference),
@@ -111,12 +111,12 @@ class Int8Maker:
         emitted = quantiser.quantise(source, graph, options, inputs)
         write_files(path, emitted.files)
         session = open_here(path)
-        partitions = _partitions(session)
+        remarks = _remarks(session)
         check = quantised_self_check(session, images, self.reference)
         judged = _images(self.judged, options)
         sqnr_db = quantised_sqnr_db(session, judged, self.judged) if session else None
         return Made(
-            delegate_partitions=partitions,
+            remarks=remarks,
             simplification=emitted.simplification,
             verification=verification,
             self_check=check,
@@ -125,10 +125,9 @@ class Int8Maker:
         )
 
 
-def _partitions(session: Session | None) -> int | None:
-    """Asked before a batch of another size changes them."""
-    partitions = session.remarks.get("delegate_partitions") if session else None
-    return partitions if isinstance(partitions, int) else None
+def _remarks(session: Session | None) -> dict[str, int | float | str]:
+    """What the engine says of a model before a batch of another size changes that."""
+    return dict(session.remarks) if session else {}
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from shufflenet_deploy.export.graph.graph import Graph, shapes
 from shufflenet_deploy.export.making import Made
 from shufflenet_deploy.export.source import Source
 from shufflenet_deploy.models.complexity import multiply_adds, parameters
-from shufflenet_deploy.runtime.artifact import File, Manifest, Options, Rewrite, Tensor, file_paths
+from shufflenet_deploy.runtime.artifact import file_paths
 from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.manifest import File, Manifest, Options, Rewrite, Tensor
 
 TOOLS = (
     "shufflenet-deploy", "torch", "onnx", "onnxsim", "onnxruntime", "ai-edge-quantizer",
@@ -46,7 +47,7 @@ def describe(
         calibration=made.calibration,
         verification=made.verification,
         self_check=made.self_check,
-        delegate_partitions=made.delegate_partitions,
+        remarks=made.remarks,
         footprint=None,
         tool_versions=_tool_versions(),
     )

@@ -21,15 +21,10 @@ from shufflenet_deploy.export.rewrites.pixels import with_normalisation
 from shufflenet_deploy.export.source import Source, open_source
 from shufflenet_deploy.export.staging import publish, staging
 from shufflenet_deploy.export.verify import reference
-from shufflenet_deploy.runtime.artifact import (
-    Artifact,
-    Footprint,
-    Options,
-    manifest_path,
-    write_manifest,
-)
+from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import why_not_here
 from shufflenet_deploy.runtime.errors import ExportError, ProcessError
+from shufflenet_deploy.runtime.manifest import Footprint, Options, manifest_path, write_manifest
 from shufflenet_deploy.runtime.worker.client import run_worker
 from shufflenet_deploy.runtime.worker.spec import Spec
 

@@ -12,9 +12,9 @@ from shufflenet_deploy.models.networks import (
     Variant,
     variant,
 )
-from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.manifest import Options
 
 PRECISIONS = ("fp32", "fp16", "int8")
 LOWERINGS = ("fast", "plain")

@@ -13,7 +13,7 @@ from torch import nn
 from shufflenet_deploy.export.request import IMAGENET, RANDOM, Request
 from shufflenet_deploy.models.networks import Variant, build
 from shufflenet_deploy.models.weights.random import randomise
-from shufflenet_deploy.runtime.artifact import Preprocessing, Weights
+from shufflenet_deploy.runtime.manifest import Preprocessing, Weights
 from shufflenet_deploy.runtime.preprocess import normalise
 from shufflenet_deploy.runtime.seeded import seeded_pixels, to_layout
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shufflenet_deploy.runtime.artifact import Artifact, file_paths, manifest_path
+from shufflenet_deploy.runtime.artifact import Artifact, file_paths
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.manifest import manifest_path
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
@@ -15,7 +15,7 @@ NOT_RUN = "not run here"
 
 def artifacts_table(artifacts: Sequence[Artifact]) -> Table:
     """A row for each artifact: its size, and how far its float model is from the network."""
-    table = _table("artifact", "MB", "M mult-adds", "difference", "partitions")
+    table = _table("artifact", "MB", "M mult-adds", "difference", "engine says")
     for artifact in artifacts:
         manifest = artifact.manifest
         verification = manifest.verification
@@ -24,7 +24,7 @@ def artifacts_table(artifacts: Sequence[Artifact]) -> Table:
             f"{manifest.size_bytes / 1e6:.1f}",
             f"{manifest.multiply_adds / 1e6:.1f}",
             NOT_RUN if verification is None else f"{verification.difference:.1e}",
-            _or_dash(manifest.delegate_partitions),
+            _listed(manifest.remarks),
         )
     return table
 
@@ -32,7 +32,7 @@ def artifacts_table(artifacts: Sequence[Artifact]) -> Table:
 def costs_table(costs: Sequence[Cost]) -> Table:
     """Two rows for each format: fp32, and int8 with what it cost."""
     data = next((cost.data for cost in costs if cost.data), None)
-    table = _table("", "MB", "SQNR dB", "time here", "partitions", f"top-1 {data or ''}".strip())
+    table = _table("", "MB", "SQNR dB", "time here", "engine says", f"top-1 {data or ''}".strip())
     for cost in costs:
         ratio = cost.latency_ratio
         figures = (("fp32", "-", "1.00"), (
@@ -46,7 +46,7 @@ def costs_table(costs: Sequence[Cost]) -> Table:
                 f"{cost.size_bytes[index] / 1e6:.2f}",
                 sqnr,
                 time,
-                _or_dash(cost.delegate_partitions[index]),
+                _listed(cost.remarks[index]),
                 f"{cost.top1[index]:.1%}" if cost.top1 else "-",
             )
     return table
@@ -60,5 +60,5 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _or_dash(number: int | None) -> str:
-    return "-" if number is None else str(number)
+def _listed(remarks: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in remarks.items()) or "-"

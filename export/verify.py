@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from shufflenet_deploy.runtime.artifact import Preprocessing, SelfCheck, Verification
 from shufflenet_deploy.runtime.decibels import sqnr_db
 from shufflenet_deploy.runtime.engines import Remarks, Session, open_session, why_not_here
 from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import format_of
+from shufflenet_deploy.runtime.manifest import Preprocessing, SelfCheck, Verification
 from shufflenet_deploy.runtime.preprocess import Pixels, normalise
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels, to_layout
 

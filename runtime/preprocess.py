@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime.artifact import Manifest, Preprocessing
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.manifest import Manifest, Preprocessing
 from shufflenet_deploy.runtime.seeded import Floats, to_layout
 
 if TYPE_CHECKING:

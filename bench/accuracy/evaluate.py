@@ -29,13 +29,13 @@ from shufflenet_deploy.bench.accuracy.statistics import (
     ranks,
     wilson_interval,
 )
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.decibels import signal_to_noise_db
 from shufflenet_deploy.runtime.engines import Session, open_session
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
 from shufflenet_deploy.runtime.images.classify import infer
 from shufflenet_deploy.runtime.images.datasets import Dataset
 from shufflenet_deploy.runtime.machine.clocks import ClockNs
+from shufflenet_deploy.runtime.manifest import Preprocessing
 from shufflenet_deploy.runtime.preprocess import Pixels, fit, network_input
 
 TOP = 5

@@ -12,8 +12,8 @@ from shufflenet_deploy.bench.analysis.wording import count
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.paper.networks import Network, setting_words
 from shufflenet_deploy.bench.results import Block, Model
-from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.manifest import Options
 
 LARGEST = 6
 """Models of a block that is for no claim."""

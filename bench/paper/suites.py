@@ -11,9 +11,9 @@ import msgspec
 
 from shufflenet_deploy.bench.paper.claims import ERRORS_SIZE, Paper, Size
 from shufflenet_deploy.bench.paper.networks import Network
-from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.manifest import Options
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from shufflenet_deploy.export.formats.emitter import Emitter, Quantiser
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.rewrites import lowering
-from shufflenet_deploy.runtime.artifact import Options, Rewrite
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.manifest import Options, Rewrite
 
 
 def _onnx() -> Emitter:

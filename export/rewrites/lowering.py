@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.request import PRECISIONS, TARGETS
 from shufflenet_deploy.export.rewrites import REWRITES
-from shufflenet_deploy.runtime.artifact import Options, Rewrite
+from shufflenet_deploy.runtime.manifest import Options, Rewrite
 
 
 @dataclass(frozen=True, kw_only=True)

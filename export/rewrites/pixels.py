@@ -8,7 +8,7 @@ import numpy as np
 
 from shufflenet_deploy.export.graph.graph import Graph, Node
 from shufflenet_deploy.export.graph.operators import Convolution
-from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 OFFSETS = {"uint8": 0, "int8": 128}
 """What to add to an input of that type for a pixel of 0 to 255."""

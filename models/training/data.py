@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from shufflenet_deploy.models.training.augment import augmented
 from shufflenet_deploy.models.training.recipe import Recipe, TrainingError, preprocessing
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.images.datasets import DIGITS, Example, open_dataset
+from shufflenet_deploy.runtime.manifest import Preprocessing
 from shufflenet_deploy.runtime.preprocess import Pixels, fit, normalise
 from shufflenet_deploy.runtime.seeded import to_layout
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, Size, variant
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ModelsError
 from shufflenet_deploy.runtime.images.datasets import DIGITS
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 DEVICES = ("auto", "cpu", "cuda")
 

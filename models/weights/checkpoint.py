@@ -33,8 +33,8 @@ from shufflenet_deploy.models.weights.file import (
     require_label_for_each_class,
     save,
 )
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ModelsError
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 __all__ = ["Checkpoint", "load", "require", "save"]
 

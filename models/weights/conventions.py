@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from shufflenet_deploy.models.networks.shufflenet import STAGE_UNITS, channel_shuffle
-from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 _LAYERS = ("compress_conv1", "compress_bn1", "dw_conv2", "dw_bn2", "expand_conv3", "expand_bn3")

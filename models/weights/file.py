@@ -32,8 +32,8 @@ import torch
 from shufflenet_deploy.models.networks import Size
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.weights.conventions import IMAGENET
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ModelsError
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 FORMAT = "shufflenet-deploy"
 VERSION = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shufflenet_deploy.runtime.artifact import Footprint
+from shufflenet_deploy.runtime.manifest import Footprint
 
 _COPIES = 2
 _BASE_BYTES = 100_000_000

@@ -10,18 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime.artifact import (
-    Artifact,
-    Manifest,
-    manifest_path,
-    model_bytes,
-    model_sha256,
-)
+from shufflenet_deploy.runtime.artifact import Artifact, model_bytes, model_sha256
 from shufflenet_deploy.runtime.engines import Session, opener_for
 from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_input
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.clocks import ClockNs
 from shufflenet_deploy.runtime.machine.memory import needed_bytes, peak_memory_bytes
+from shufflenet_deploy.runtime.manifest import Manifest, manifest_path
 from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
 from shufflenet_deploy.runtime.worker.spec import Skipped

@@ -24,8 +24,10 @@ from shufflenet_deploy.bench.results import (
     Timed,
     TimedModel,
 )
-from shufflenet_deploy.runtime.artifact import (
-    Artifact,
+from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.machine.environment import Environment
+from shufflenet_deploy.runtime.machine.state import State
+from shufflenet_deploy.runtime.manifest import (
     File,
     Footprint,
     Manifest,
@@ -38,8 +40,6 @@ from shufflenet_deploy.runtime.artifact import (
     manifest_path,
     write_manifest,
 )
-from shufflenet_deploy.runtime.machine.environment import Environment
-from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.worker.spec import (
     Answer,
     Burst,
@@ -114,7 +114,7 @@ def a_manifest(options: Options, content: bytes) -> Manifest:
             engine="e", engine_version="1", inputs=8, seed=0, difference=0.0, tolerance=1e-4
         ),
         self_check=SelfCheck(seed=0, logits=(0.0,), deviation=1.0, tolerance=1e-3),
-        delegate_partitions=None,
+        remarks={},
         footprint=Footprint(load_time_ms=1.0, peak_memory_bytes=None),
         tool_versions={},
     )

@@ -21,11 +21,11 @@ from made_up_engine import with_made_up_engine
 from shufflenet_deploy.bench.provision import Part, bundle, wheels
 from shufflenet_deploy.bench.provision.wheels import Platform, rules
 from shufflenet_deploy.bench.results import Results, Timed, read
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.engines import ENGINES, Engine, open_session
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import read_environment
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 QUARTER = "shufflenet-v1-g3-x0.25-32x32-fp32"
 SHORT = ("--processes", "2", "--rounds", "2")

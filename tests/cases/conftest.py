@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cases import Bench
-from shufflenet_deploy.runtime.artifact import manifest_path
+from shufflenet_deploy.runtime.manifest import manifest_path
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from PIL import Image
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.calibration import CalibrationSet, from_folder, from_noise
 from shufflenet_deploy.export.request import Request
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.manifest import Preprocessing
 from shufflenet_deploy.runtime.seeded import seeded_pixels
 
 PREPROCESSING = Preprocessing(crop=(32, 40))

@@ -21,11 +21,11 @@ from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.source import open_source
 from shufflenet_deploy.export.staging import publish, staging
 from shufflenet_deploy.export.verify import reference
-from shufflenet_deploy.runtime.artifact import Options, manifest_path, write_manifest
 from shufflenet_deploy.runtime.engines import ENGINES, NO_REMARKS, Engine
 from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS, Format
+from shufflenet_deploy.runtime.manifest import Options, manifest_path, write_manifest
 
 
 class _Joined:

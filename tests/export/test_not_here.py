@@ -17,8 +17,9 @@ from shufflenet_deploy.export.cost import Cost
 from shufflenet_deploy.export.pipeline import export
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.tables import NOT_RUN, artifacts_table, costs_table
-from shufflenet_deploy.runtime.artifact import Artifact, manifest_path
+from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import ENGINES, Opener, why_not_here
+from shufflenet_deploy.runtime.manifest import manifest_path
 from shufflenet_deploy.runtime.worker.client import run_worker
 from shufflenet_deploy.runtime.worker.spec import Spec
 

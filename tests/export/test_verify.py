@@ -22,10 +22,10 @@ from shufflenet_deploy.export.source import random_network
 from shufflenet_deploy.export.staging import write_files
 from shufflenet_deploy.export.verify import Reference, reference, self_check, verify
 from shufflenet_deploy.models.networks import build, variant
-from shufflenet_deploy.runtime.artifact import Preprocessing, Verification
 from shufflenet_deploy.runtime.engines import NO_REMARKS, open_session
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.manifest import Preprocessing, Verification
 from shufflenet_deploy.runtime.preprocess import as_input
 from shufflenet_deploy.runtime.seeded import seeded_pixels
 

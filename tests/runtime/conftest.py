@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shufflenet_deploy.runtime.artifact import manifest_path
+from shufflenet_deploy.runtime.manifest import manifest_path
 from waiting import HANG_SECONDS
 
 

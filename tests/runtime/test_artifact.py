@@ -12,20 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shufflenet_deploy.runtime.artifact import (
-    MANIFEST_VERSION,
     Artifact,
-    File,
-    Options,
     copied_files,
     files,
-    manifest_path,
     model_bytes,
     model_sha256,
-    read_manifest,
-    write_manifest,
 )
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.formats import FORMATS, Format
+from shufflenet_deploy.runtime.manifest import (
+    MANIFEST_VERSION,
+    File,
+    Options,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
 
 _SHUFFLENET = Options(
     network="shufflenet-v1", groups=3, scale=1.0, input_size=(224, 224), format="tflite"
@@ -196,11 +198,16 @@ def test_a_manifest_of_a_wrong_type_is_refused_by_name(copied: Path) -> None:
 
 
 def _as_version_1(artifact: Path) -> None:
-    """As version 1 had it: one file, whose facts were the manifest's own fields."""
+    """As version 1 had it: one file, whose facts were the manifest's own fields, and one remark."""
     path = manifest_path(artifact)
     manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     (file,) = manifest.pop("files")
-    old = {"file_name": file["name"], "sha256": file["sha256"], "size_bytes": file["size_bytes"]}
+    old = {
+        "file_name": file["name"],
+        "sha256": file["sha256"],
+        "size_bytes": file["size_bytes"],
+        "delegate_partitions": manifest.pop("remarks").get("delegate_partitions"),
+    }
     path.write_bytes(msgspec.json.encode({**manifest, **old, "version": 1}))
 
 

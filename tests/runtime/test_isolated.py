@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from packaging.requirements import Requirement
 
-from shufflenet_deploy.runtime.artifact import manifest_path, read_manifest
+from shufflenet_deploy.runtime.manifest import manifest_path, read_manifest
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 from waiting import HANG_SECONDS
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from linear_artifacts import write_linear
-from shufflenet_deploy.runtime.artifact import Manifest, Preprocessing
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.manifest import Manifest, Preprocessing
 from shufflenet_deploy.runtime.preprocess import fit, network_input, normalise, read_image
 
 sides = st.integers(1, 300)

@@ -10,8 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from shufflenet_deploy.runtime.artifact import (
-    Artifact,
+from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.manifest import (
     File,
     Manifest,
     Options,
@@ -76,7 +76,7 @@ def write_linear(
             engine="e", engine_version="1", inputs=8, seed=0, difference=0.0, tolerance=1e-4
         ),
         self_check=SelfCheck(seed=0, logits=(0.0,) * classes, deviation=1.0, tolerance=1e-3),
-        delegate_partitions=None,
+        remarks={},
         footprint=None,
         tool_versions={},
     )

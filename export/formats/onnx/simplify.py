@@ -9,8 +9,8 @@ import onnx
 import onnxsim
 
 from shufflenet_deploy.export.graph.operators import Shape
-from shufflenet_deploy.runtime.artifact import Simplification
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.manifest import Simplification
 
 
 def simplify(model: onnx.ModelProto, input_shape: Shape) -> tuple[onnx.ModelProto, Simplification]:

@@ -22,16 +22,16 @@ from shufflenet_deploy.bench.accuracy.evaluation import Evaluation
 from shufflenet_deploy.bench.accuracy.statistics import wilson_interval
 from shufflenet_deploy.bench.accuracy.table import progress, show
 from shufflenet_deploy.bench.commands.evaluate import main
-from shufflenet_deploy.runtime.artifact import (
-    Artifact,
+from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.engines import NO_REMARKS
+from shufflenet_deploy.runtime.errors import BenchError, InferenceError
+from shufflenet_deploy.runtime.images.datasets import Dataset, Example, open_dataset
+from shufflenet_deploy.runtime.manifest import (
     Preprocessing,
     manifest_path,
     read_manifest,
     write_manifest,
 )
-from shufflenet_deploy.runtime.engines import NO_REMARKS
-from shufflenet_deploy.runtime.errors import BenchError, InferenceError
-from shufflenet_deploy.runtime.images.datasets import Dataset, Example, open_dataset
 from shufflenet_deploy.runtime.preprocess import fit, normalise
 from waiting import HANG_SECONDS
 

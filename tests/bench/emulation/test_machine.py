@@ -16,9 +16,9 @@ from shufflenet_deploy.bench.emulation.count import count
 from shufflenet_deploy.bench.emulation.machine import READINGS, Machine
 from shufflenet_deploy.bench.emulation.processors import PROCESSORS, find_processor
 from shufflenet_deploy.bench.emulation.readings import parse
-from shufflenet_deploy.runtime.artifact import manifest_path
 from shufflenet_deploy.runtime.engines import engine_for
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.manifest import manifest_path
 from shufflenet_deploy.runtime.worker.counting import Request
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 

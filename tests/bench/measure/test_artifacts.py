@@ -9,13 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_named, open_subjects, provide
-from shufflenet_deploy.runtime.artifact import (
-    MANIFEST_VERSION,
-    Artifact,
-    Options,
-    manifest_path,
-)
+from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
+from shufflenet_deploy.runtime.manifest import MANIFEST_VERSION, Options, manifest_path
 
 WriteArtifact = Callable[[Path, Options], Artifact]
 

@@ -13,8 +13,8 @@ from shufflenet_deploy.bench.measure.plan import LARGEST, plan
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.bench.results import Block, Model
-from shufflenet_deploy.runtime.artifact import Options
 from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.manifest import Options
 
 PAPER = load_paper()
 NETWORKS = sorted(

@@ -18,9 +18,10 @@ from shufflenet_deploy.bench.measure.demand import is_open
 from shufflenet_deploy.bench.measure.protocol import Step, begin, measure
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import Checked, Parameters, Results, Run, Target, Timed
-from shufflenet_deploy.runtime.artifact import Artifact, Options
+from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
+from shufflenet_deploy.runtime.manifest import Options
 from shufflenet_deploy.runtime.worker.spec import Answer, CoolDown, Progress, Spec
 
 if TYPE_CHECKING:

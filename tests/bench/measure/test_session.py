@@ -17,9 +17,10 @@ from shufflenet_deploy.bench.measure.session import Choice, carry_out, start
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.suites import find_suite
 from shufflenet_deploy.bench.results import Parameters, Results, read, write
-from shufflenet_deploy.runtime.artifact import Artifact, Options
+from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
+from shufflenet_deploy.runtime.manifest import Options
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 if TYPE_CHECKING:

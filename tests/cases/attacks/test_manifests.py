@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from cases import Bench, reached, wrong_today
-from shufflenet_deploy.runtime.artifact import manifest_path
+from shufflenet_deploy.runtime.manifest import manifest_path
 
 Manifest = dict[str, Any]
 DEEP = '{"version":1,"x":' + "[" * 100_000

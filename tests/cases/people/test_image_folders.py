@@ -14,9 +14,9 @@ import case_images as made
 from case_images import DIGITS, NOT_UTF8, Situation
 from cases import Bench, Said, reached, wrong_today
 from linear_artifacts import write_linear
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.images.datasets import Dataset, Split, image_files, open_dataset
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 SIDE = 8
 PREPROCESSING = Preprocessing(

@@ -11,7 +11,7 @@ from generated_graphs import Building
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.rewrites.pixels import OFFSETS, with_normalisation
-from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.manifest import Preprocessing
 from shufflenet_deploy.runtime.preprocess import as_input
 
 

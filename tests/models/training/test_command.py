@@ -22,8 +22,8 @@ from shufflenet_deploy.models.training import command as train_command
 from shufflenet_deploy.models.training.files import Files
 from shufflenet_deploy.models.training.loop import Training
 from shufflenet_deploy.models.weights.checkpoint import load
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.images.datasets import open_dataset
+from shufflenet_deploy.runtime.manifest import Preprocessing
 from shufflenet_deploy.runtime.preprocess import fit, normalise
 from waiting import HANG_SECONDS
 

@@ -11,8 +11,8 @@ from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.training.data import open_data
 from shufflenet_deploy.models.training.recipe import preprocessing, recipe
 from shufflenet_deploy.models.weights.checkpoint import load
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.images.datasets import open_dataset
+from shufflenet_deploy.runtime.manifest import Preprocessing
 from shufflenet_deploy.runtime.preprocess import fit, normalise
 
 DATA = Path(__file__).parents[2] / "data"

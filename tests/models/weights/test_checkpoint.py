@@ -27,8 +27,8 @@ from shufflenet_deploy.models.weights.checkpoint import (
 )
 from shufflenet_deploy.models.weights.conventions import IMAGENET
 from shufflenet_deploy.models.weights.random import randomise
-from shufflenet_deploy.runtime.artifact import Preprocessing
 from shufflenet_deploy.runtime.errors import ModelsError
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 STEM = "features.init_block.conv.weight"
 IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))

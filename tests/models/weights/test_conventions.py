@@ -24,7 +24,7 @@ from shufflenet_deploy.models.weights.conventions import (
     recognise,
 )
 from shufflenet_deploy.models.weights.random import randomise
-from shufflenet_deploy.runtime.artifact import Preprocessing
+from shufflenet_deploy.runtime.manifest import Preprocessing
 
 CLASSES = 7
 UNITS = (4, 8, 4)

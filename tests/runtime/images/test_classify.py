@@ -17,16 +17,16 @@ from msgspec.structs import replace
 from PIL import Image
 
 from linear_artifacts import write_linear
-from shufflenet_deploy.runtime.artifact import (
-    Artifact,
+from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.images.classify import Classifier, best, softmax
+from shufflenet_deploy.runtime.images.command import main
+from shufflenet_deploy.runtime.manifest import (
     Preprocessing,
     manifest_path,
     read_manifest,
     write_manifest,
 )
-from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.images.classify import Classifier, best, softmax
-from shufflenet_deploy.runtime.images.command import main
 from waiting import HANG_SECONDS
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}

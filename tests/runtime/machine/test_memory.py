@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from shufflenet_deploy.runtime.artifact import Footprint
 from shufflenet_deploy.runtime.machine.memory import needed_bytes, peak_memory_bytes
+from shufflenet_deploy.runtime.manifest import Footprint
 
 _MB = 10**6
 

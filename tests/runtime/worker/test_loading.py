@@ -11,15 +11,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from shufflenet_deploy.runtime.artifact import (
+from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.manifest import (
     Footprint,
     Manifest,
     manifest_path,
     read_manifest,
     write_manifest,
 )
-from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.worker.loading import Loaded, load, self_check
 from shufflenet_deploy.runtime.worker.spec import Skipped
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime.artifact import manifest_path, read_manifest
 from shufflenet_deploy.runtime.engines import NO_REMARKS, litert_c, profiler_for
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.manifest import manifest_path, read_manifest
 from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.profiling.kinds import Operator
 from shufflenet_deploy.runtime.profiling.profile import OVERHEAD, Profile, by_kind

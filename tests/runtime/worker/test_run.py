@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from fake_machine import ENVIRONMENT, FakeMachine
-from shufflenet_deploy.runtime.artifact import manifest_path, read_manifest
 from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.manifest import manifest_path, read_manifest
 from shufflenet_deploy.runtime.worker.run import carry_out
 from shufflenet_deploy.runtime.worker.spec import (
     Answer,
