@@ -22,7 +22,7 @@ from shufflenet_deploy.runtime.artifact import copied_files
 from shufflenet_deploy.runtime.machine.processor import POOLS
 
 READINGS = "readings"
-"""The plugin's file in a machine's folder."""
+"""The name of the file in a machine's folder to which the plugin writes."""
 _PREFIX = "root"
 _HOME = "device"
 _VARIABLES = {
@@ -86,8 +86,8 @@ class Machine:
             link.symlink_to(counter)
         words = f"./plugin.so,out={READINGS}"
         if caches:
-            effects = (self.processor.caches.l1, self.processor.caches.l2)
-            words += ",cache=" + ":".join(f"{one.size_bytes}:{one.ways}" for one in effects)
+            levels = (self.processor.caches.l1, self.processor.caches.l2)
+            words += ",cache=" + ":".join(f"{level.size_bytes}:{level.ways}" for level in levels)
         return self._command(module, ["-plugin", words])
 
     def close(self) -> None:

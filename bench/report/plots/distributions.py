@@ -20,9 +20,10 @@ from shufflenet_deploy.bench.report.plots.series import series_of
 _ID = "distributions"
 _FRAME, _ROW = 50, 28
 _MIN_PERCENT = 2.0
-"""What the axis shows at least on both sides, so that a calm machine looks calm."""
-_OPTIONS = 1.5
-"""Of a whisker, in heights of the box, as Tukey has it."""
+"""What the axis shows at least on both sides of the median, in percent, so that a calm machine
+looks calm."""
+_REACH = 1.5
+"""The most that a whisker reaches beyond the box, in lengths of the box, as Tukey has it."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class _Spread:
 
     @property
     def whiskers(self) -> tuple[float, float]:
-        """The farthest runs that are no farther than `_OPTIONS` from the box."""
+        """The farthest runs that are no farther than `_REACH` from the box."""
         low, high = self.quartiles
-        reach = _OPTIONS * (high - low)
+        reach = _REACH * (high - low)
         near = self.percent[(self.percent >= low - reach) & (self.percent <= high + reach)]
         return float(near.min()), float(near.max())
 
