@@ -24,7 +24,7 @@ class CacheCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Data accesses of one inference in simulated caches that the one before has filled."""
 
     accesses: int
-    """Loads and stores as QEMU makes them, which splits those of vectors."""
+    """Loads and stores of one inference, as QEMU makes them: it splits those of vectors."""
     l1_misses: int
     l2_misses: int
     caches: Caches
@@ -34,9 +34,9 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One inference."""
 
     instructions: int
-    """Of all threads; median of some inferences in one process."""
+    """Instructions of all threads together; the median of some inferences in one process."""
     spread: float
-    """Of the calling thread's: largest less smallest, by the median."""
+    """The largest count of the calling thread less the smallest, as a share of `instructions`."""
     cache: CacheCounts | None = None
 
 

@@ -18,11 +18,11 @@ class Kind(NamedTuple):
     """What a file of ours may hold."""
 
     what: str
-    """Such as ``a profile``, to stand behind "holds"."""
+    """What such a file holds, such as ``a profile``: words that stand behind "holds"."""
     keys: frozenset[str]
-    """Some that its document has, whatever its version, and that of no other kind has together."""
+    """Keys that every version of such a document has, and no other kind has all together."""
     remedy: str
-    """What to do with it, where something else was to be read."""
+    """What to do with such a file where something else was to be read."""
 
     @property
     def noun(self) -> str:
@@ -90,7 +90,7 @@ def kind_at(path: Path) -> Kind | None:
 
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
-"""From the document of an older version to that of today's."""
+"""Takes a document of an older version and returns it as one of today's."""
 
 
 def load(

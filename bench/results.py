@@ -34,25 +34,30 @@ class Parameters(_Record, frozen=True, kw_only=True):
     """How the models were run."""
 
     threads: tuple[int, ...] = (1,)
-    """One after the other: each has blocks of its own."""
+    """Numbers of threads to measure with, one after the other: each has its own blocks."""
     cores: tuple[int, ...] = ()
-    """To which the workers were pinned; none leaves it to the system."""
+    """Numbers of the cores to which workers were pinned; empty leaves the choice to the system."""
     processes: int = 8
-    """Worker processes of each block, at least."""
+    """The fewest worker processes that measure a block; once patience is over see
+    `hasty_processes`."""
     max_processes: int = msgspec.field(default=16, name="most_processes")
     rounds: int = 160
-    """Of each block, over all its processes, at most."""
+    """The most rounds of a block, over all its processes."""
     rounds_per_process: int = 10
     seconds_per_process: float = 3.0
-    """Of rounds; two are measured however long they take."""
+    """Seconds that the rounds of a process may take; two rounds are measured however long they
+    take."""
     interval_percent: float = 2.0
-    """A block ends once every ratio of it is known so well: half the width of its 95% interval."""
+    """Half the width of a 95% interval, in percent of the value, at which a ratio is well enough
+    known: a block ends once all of its ratios are."""
     patience_minutes: float = 12.0
-    """After which `hasty_processes` are enough for a block, however wide its interval."""
+    """Minutes of the measurement after which `hasty_processes` are enough for a block, however wide
+    its intervals."""
     hasty_processes: int = 3
-    """Of each block at least, once patience is over; from fewer no interval is worth its name."""
+    """The fewest processes of a block once patience is over; fewer give no interval worth its
+    name."""
     minutes: float | None = None
-    """For everything, at most."""
+    """The most minutes that the whole measurement may take; None sets no limit."""
     untimed: int = 5
     timed: int = 3
     cool_down: bool = False
@@ -70,37 +75,39 @@ class Probe(_Record, frozen=True, kw_only=True):
     """One model in a worker of its own."""
 
     engine: str
-    """What it calls itself; where several distributions bring it, this one's name."""
+    """The name by which the engine calls itself; of several distributions that bring it, the one
+    that ran."""
     engine_version: str
     remarks: dict[str, int | float | str] = {}
     """What this engine alone says of the model, such as how many pieces of it a delegate runs."""
     difference: float | None
-    """Of the self-check; None for a file without a manifest."""
+    """How far the self-check's logits are from the manifest's, see `SelfCheck`; None for a file
+    without a manifest."""
     peak_memory_bytes: int | None
     first_use: FirstUse | None
     counted: Counted | None = None
-    """On an emulated processor, with one thread."""
+    """Instructions of one inference with one thread; None unless the processor is emulated."""
 
 
 class Model(_Record, frozen=True, kw_only=True):
     """A file that was to be measured."""
 
     name: str
-    """Its file's name."""
+    """The name of the model's file."""
     path: str
-    """Where it lay on the host."""
+    """The path at which the file lay on the host."""
     sha256: str
     format: str
-    """The name of a row of `runtime.formats.FORMATS`."""
+    """The file's format: the name of a row of `runtime.formats.FORMATS`."""
     engine: str
-    """By which it is measured: the name of a row of `runtime.engines.ENGINES`. The same file may
-    be measured by several, each of which then is a model."""
+    """The name of the row of `runtime.engines.ENGINES` by which the model is measured. A file that
+    several engines measure is as many models."""
     options: Options | None
-    """None for a file of another tool, which has no manifest."""
+    """The options of the export; None for a file of another tool, which has no manifest."""
     multiply_adds: int | None
     probe: Probe | None = None
     skipped: str | None = None
-    """Why it was not measured."""
+    """Why the model was not measured; None where nothing kept it from being."""
 
     @property
     def called(self) -> str:
@@ -115,24 +122,25 @@ class Block(_Record, frozen=True, kw_only=True):
 
     id: str
     claim: str | None
-    """Whose statistic the times of `members` are, in their order."""
+    """The id of the claim whose statistic is computed from the times of `members`, in their order;
+    None where the block is for no claim."""
     members: tuple[int, ...]
-    """Indices of its models."""
+    """Indices in `Results.models` of the models that are measured together."""
     threads: int
     skipped: str | None = None
-    """Why its models cannot be measured together."""
+    """Why these models cannot be measured together; None where they can."""
 
 
 class TimedModel(_Record, frozen=True, kw_only=True):
     """One model's samples in one process: raw, in nanoseconds."""
 
     member: int
-    """Index of the model."""
+    """The model's index in `Results.models`."""
     warm_up_ns: tuple[int, ...]
     stable: bool
-    """Whether the warm-up ended because the time had stopped falling."""
+    """Whether the warm-up ended because the time had stopped falling, and not at its limit."""
     bursts: tuple[Burst, ...]
-    """Equal rounds of two models are a pair."""
+    """The model's bursts, one in each round; those of two models in the same round are a pair."""
 
 
 class Timed(_Record, frozen=True, kw_only=True, tag="timed", tag_field="type"):
@@ -140,9 +148,9 @@ class Timed(_Record, frozen=True, kw_only=True, tag="timed", tag_field="type"):
 
     block: str
     process: int
-    """From 0."""
+    """The process's number in its block, from 0."""
     start_seconds: float
-    """Since the measurement began, by the host's clock."""
+    """Seconds from the beginning of the measurement to that of the process, by the host's clock."""
     stopped: Literal["rounds", "seconds", "interrupted"]
     states: tuple[State, ...]
     canary: Canary | None
@@ -171,7 +179,7 @@ class Native(_Record, frozen=True, kw_only=True):
     """One process of another harness, see `measure.native`: never pooled with ours."""
 
     member: int
-    """Index into `Results.models`."""
+    """The model's index in `Results.models`."""
     threads: int
     process: int
     runner_sha256: str
@@ -183,21 +191,23 @@ class Native(_Record, frozen=True, kw_only=True):
     maximum_ms: float
     deviation_ms: float
     median_ms: float | None
-    """Older ones tell none."""
+    """Median of the timed runs in milliseconds; None where the program is too old to print it."""
 
 
 class Target(_Record, frozen=True, kw_only=True):
     """Where it was measured."""
 
     board: str
-    """As it was asked for: a name in ``devices.toml``."""
+    """The board as the user asked for it: a name in ``devices.toml``."""
     kind: str
     expected: tuple[str, ...]
-    """How the own name of such a board may begin; none where it may be any."""
+    """Beginnings of the names that such a board may give itself; empty where it may be any
+    machine."""
     latency: bool
-    """Whether its time is a latency. That of an emulated processor is not."""
+    """Whether the time measured there is a latency; that of an emulated processor is not."""
     published_peak_gflops: float | None
-    """Of one core in fp32, where the board is known; a multiply-add is two of them."""
+    """Published peak of one core in fp32, in GFLOP/s (a multiply-add is two operations); None where
+    the board or its peak is not known."""
     published_peak_source: str | None
 
 
@@ -206,21 +216,24 @@ class Results(_Record, frozen=True, kw_only=True):
 
     version: Literal[3] = RESULTS_VERSION
     created: str
-    """When it began: ISO 8601, UTC."""
+    """When the measurement began: ISO 8601, UTC."""
     target: Target
     environment: Environment
     parameters: Parameters
     suite: str | None
     peak_multiply_adds_per_second: dict[int, float] = {}
-    """Threads -> of a small kernel, measured on the device."""
+    """Number of threads -> multiply-adds per second of a matrix multiplication on the device; empty
+    where time is no latency."""
     models: tuple[Model, ...] = ()
     blocks: tuple[Block, ...] = ()
     runs: tuple[Run, ...] = ()
-    """In the order of time."""
+    """One record for each worker process of a block, in the order of time."""
     native: tuple[Native, ...] = ()
-    """Of another harness, where the user has named it."""
+    """Figures of another harness, `benchmark_model`, one record for each of its processes; empty
+    unless the user named it."""
     ended: Literal["no", "done", "minutes", "interrupted"] = "no"
-    """``done``: every block has what was asked of it. ``no`` in a file: cut off."""
+    """``done``: every block has what was asked of it. ``minutes``: the time was over.
+    ``interrupted``: by the user. ``no`` in a file: the measurement was cut off."""
 
 
 def check_writable(path: Path) -> None:
