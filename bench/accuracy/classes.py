@@ -23,9 +23,10 @@ class Candidate:
 
     artifact: Artifact
     columns: tuple[int, ...]
-    """The data's class -> the artifact's logit for it."""
+    """For each of the data's classes, in their order, the index of its logit in the artifact's
+    output."""
     engine: str | None = None
-    """The name of the one that runs it; None is its format's first."""
+    """The name of the engine that runs the artifact; None takes the first of its format."""
 
     def by_class(self, logits: NDArray[Any]) -> NDArray[np.float64]:
         """The artifact's logits (N, classes) in the order of the data's classes."""

@@ -41,7 +41,7 @@ from shufflenet_deploy.runtime.preprocess import Pixels, fit, network_input
 TOP = 5
 
 Report = Callable[[int, int], None]
-"""Takes how many images are done, and of how many."""
+"""Takes the number of images that are done, and the number of all."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class _Batch:
 
     classes: NDArray[np.int64]
     pixels: dict[Preprocessing, Pixels]
-    """By geometry; each (N, H, W, 3)."""
+    """Geometry -> the images fitted to it, (N, H, W, 3)."""
 
 
 @dataclass
@@ -108,9 +108,10 @@ class _Judged:
     candidate: Candidate
     session: Session
     answers: list[NDArray[np.int64]] = field(default_factory=list)
-    """The best class of each image, by batch."""
+    """For each batch the index (N,) of each image's best class."""
     places: list[NDArray[np.int64]] = field(default_factory=list)
-    """The right class's place in the order of the logits, by batch; 0 is the best."""
+    """For each batch the place (N,) of each image's right class in the order of its logits; 0 is
+    the best."""
     signal: float = 0.0
     noise: float = 0.0
     full_batch: int = 0

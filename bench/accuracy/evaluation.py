@@ -11,7 +11,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A share of the images, from 0 to 1, with Wilson's 95% interval."""
 
     images: int
-    """Those that it is true of."""
+    """The number of images that make up the share."""
     share: float
     low: float
     high: float
@@ -21,17 +21,18 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """An artifact against the first one, on the same images."""
 
     agreement: Share
-    """Images for which both have the same best class, right or wrong."""
+    """The share of the images for which both have the same best class, right or wrong."""
     lost: int
-    """Images that only the first artifact has right."""
+    """The number of images that only the first artifact has right."""
     gained: int
-    """Images that only this artifact has right."""
+    """The number of images that only this artifact has right."""
     mcnemar_p: float
-    """Of `lost` against `gained`, see `accuracy.mcnemar_p`."""
+    """The p-value of McNemar's exact test of `lost` against `gained`, see
+    `statistics.mcnemar_p`."""
     sqnr_db: float | None
-    """10 log10 of the sum of the first's squared logits by the sum of the squared differences,
-    each over all classes and images. No mean is taken off the logits before. None where no
-    logit differs."""
+    """10 log10 of the sum of the first's squared logits by the sum of the squared differences, each
+    over all classes and images. No mean is taken off the logits before. None where no logit
+    differs."""
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,12 +45,13 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     engine_version: str
     top1: Share
     top5: Share | None
-    """None where there are no more than 5 classes: all images would be in it."""
+    """The share of the images whose right class is among the five best; None where there are no
+    more than 5 classes, and all images would be in it."""
     images_per_second: float
-    """Throughput of the engine at this batch size; decoding and preprocessing are not in it.
-    Not a latency, and not taken with the care of shufflenet-bench."""
+    """Throughput of the engine at this batch size; decoding and preprocessing are not in it. Not a
+    latency, and not taken with the care of shufflenet-bench."""
     against_first: Comparison | None
-    """None for the first artifact."""
+    """The comparison with the first artifact; None for the first one itself."""
 
 
 class Unusable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,12 +66,12 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     version: int = EVALUATION_VERSION
     data: str
-    """As it was named."""
+    """The folder or data set as it was named on the command line."""
     classes: int
     images: int
-    """Those that were usable."""
+    """The number of images that could be read, on which all artifacts were judged."""
     unusable: tuple[Unusable, ...]
     batch: int
     threads: int
     artifacts: tuple[Accuracy, ...]
-    """In the order in which they were named."""
+    """The accuracy of each artifact, in the order in which they were named."""
