@@ -14,7 +14,8 @@ from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.results import Block, Results
 
 Process = Mapping[int, Series]
-"""Model -> round -> median of the round's timed runs, in nanoseconds."""
+"""One process's times of a block's models: model -> round -> median of the round's timed runs, in
+nanoseconds."""
 
 
 def processes(results: Results, block: Block) -> list[Process]:

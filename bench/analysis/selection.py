@@ -34,24 +34,28 @@ from shufflenet_deploy.runtime.worker.full_speed import FASTEST
 from shufflenet_deploy.runtime.worker.spec import Burst, FullSpeed
 
 TOLERANCE = 1.15
-"""Over the fastest tenth of the pulses beside the same model. A neighbour costs a half or more;
-what remains when the machine is at rest scatters by some percent."""
+"""A burst is slow where a pulse beside it takes more than this times the fastest tenth of the
+pulses beside the same model. A neighbour costs a half or more; what remains when the machine is at
+rest scatters by some percent."""
 _OWN_DOING = 1.25
-"""How much slower than the fastest tenth of all that tenth may be. A model that a neighbour slowed
-down in nearly all of its bursts has no fast ones, and must not seem to do it itself."""
+"""The fastest tenth of one model's pulses counts as fast up to this times the fastest tenth of all
+pulses. A model that a neighbour slowed down in nearly all of its bursts has no fast ones, and must
+not seem to do it itself."""
 MAX_SLOW_SHARE = 0.8
-"""Of the bursts, to be set aside."""
+"""The largest share of slow bursts that is set aside; with more of them, all bursts count."""
 _PATIENCE_SECONDS = 120.0
-"""To wait for full speed, shared by the processes that there are at least."""
+"""Seconds to wait for full speed in all, shared by the fewest processes that are measured of all
+blocks."""
 _MIN_PATIENCE, _MAX_PATIENCE = 1.0, 4.0
-"""Seconds of one process."""
+"""The least and the most seconds that one process may wait for full speed."""
 
 MIN_PROCESSES, MIN_ROUNDS = 3, 2
-"""With so many processes of a block, each with so many rounds at full speed, the other bursts of
-the block are not needed."""
+"""How many processes of a block, each with how many rounds at full speed, make the block's other
+bursts unnecessary."""
 
 _Judge = Callable[[TimedModel], tuple[Burst, ...]]
-"""What one process timed of a model -> those of its bursts that had the processor's full speed."""
+"""Takes what one process timed of a model; returns those of its bursts that had the processor's
+full speed."""
 
 
 def select_bursts(results: Results) -> tuple[Timed, ...]:

@@ -17,10 +17,11 @@ from statistics import median
 from shufflenet_deploy.runtime.worker.spec import Burst
 
 Series = Mapping[int, float]
-"""Round -> one model's figure in that round."""
+"""One model's figures in one process: round -> figure."""
 
 BOOTSTRAP_MIN = 10
-"""Values. Simulated, a percentile bootstrap over 3, 5 and 8 covers 76, 84 and 90% for 95%."""
+"""The fewest values that are resampled. Simulated, a percentile bootstrap over 3, 5 and 8 covers
+76, 84 and 90% for 95%."""
 _RESAMPLES = 1999
 _SCALE = 1.4826
 """A median absolute deviation times this is the standard deviation of normal values."""

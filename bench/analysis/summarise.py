@@ -26,7 +26,7 @@ from shufflenet_deploy.bench.paper.networks import Network, setting_words
 from shufflenet_deploy.bench.results import Model, Native, Results, Run, Timed, TimedModel
 
 _Key = tuple[int, int]
-"""Index of a model, number of threads."""
+"""A model's index in the results and its number of threads: what a `ModelSummary` is of."""
 
 
 def summarise(results: Results, paper: Paper) -> Summary:

@@ -14,23 +14,25 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     value: float
     low: float | None
-    """None with fewer than two processes: they alone tell how far it moves."""
+    """The lower end of the interval; None with fewer than two processes, since only their spread
+    tells how far the figure moves."""
     high: float | None
     processes: int
     rounds: int
     bootstrap: tuple[float, float] | None = None
-    """From 10 processes on, another interval, which does not take them for normally distributed:
-    see `statistics.bootstrap_interval`. Verdicts go by the first."""
+    """Both ends of the bootstrap's 95% interval, which does not take the processes for normally
+    distributed (`statistics.bootstrap_interval`); None with fewer than 10 processes. Verdicts go by
+    `low` and `high`."""
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What models have in common whose times are comparable."""
 
     engine: str
-    """What it calls itself, with its version."""
+    """The name by which the engine calls itself, with its version."""
     format: str
     input_size: tuple[int, int] | None
-    """Height and width; None of a file without a manifest."""
+    """Height and width of the input in pixels; None for a file without a manifest."""
     precision: str | None
     lowering: str | None
     threads: int
@@ -43,37 +45,42 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     model: int
-    """Index in the results' models."""
+    """The model's index in `Results.models`."""
     label: str
-    """Network, groups, scale and what else is not the same of all models, or the file's name."""
+    """Network, groups, scale and the options in which the models differ; the file's name where it
+    has no manifest."""
     setting: Setting
     samples: int
     latency_ms: Estimate | None
-    """Geometric mean over processes of the median of their timed runs."""
+    """Geometric mean over processes of the median of each one's timed runs, in milliseconds."""
     p90_ms: float | None
     p99_ms: float | None
     minimum_ms: float | None
     mad_percent: float | None
     """Median absolute deviation of all timed runs, in percent of their median."""
     outliers: int
-    """Timed runs far off their process's median (`statistics.outliers`); none is dropped."""
+    """Number of timed runs far off their process's median (`statistics.outliers`); none is
+    dropped."""
     cold_ms: float | None
-    """Median of the runs straight after another model."""
+    """Median of the runs straight after another model's, in milliseconds."""
     load_ms: float | None
     first_run_ms: float | None
     peak_memory_bytes: int | None
     remarks: dict[str, int | float | str]
-    """What the engine alone says of the model."""
+    """What this engine alone says of the model; empty where it says nothing."""
     multiply_adds: int | None
     multiply_adds_per_second: float | None
     share_of_peak: float | None
-    """Of `Results.peak_multiply_adds_per_second` of as many threads."""
+    """`multiply_adds_per_second` as a share of the processor's measured peak with as many
+    threads."""
     counted: Counted | None
-    """Where there is no latency: on an emulated processor, with one thread."""
+    """Instructions of one inference; None unless the processor is emulated and the model runs with
+    one thread."""
     native_ms: float | None
-    """Of another harness, see `measure.native`: in no ratio and no claim."""
+    """Time of one run in another harness (`measure.native`), in milliseconds; it enters no ratio
+    and no claim. None where that did not measure the model."""
     samples_ms: tuple[float, ...]
-    """All timed runs, in the order of time, for a plot of their distribution."""
+    """All timed runs in milliseconds, in the order of time, for a plot of their distribution."""
 
 
 class PairSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +88,7 @@ class PairSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     block: str
     numerator: int
-    """Index in `Summary.models`."""
+    """Index in `Summary.models` of the model whose time is divided."""
     denominator: int
     ratio: Estimate
 
@@ -93,35 +100,38 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """A claim held against the times of one engine, size and precision."""
 
     claim: str
-    """Its id in ``claims.toml``."""
+    """The claim's id in ``claims.toml``."""
     block: str
     setting: Setting
     outcome: Outcome
     reason: str
-    """One sentence: what lies where; of an inconclusive one what would settle it."""
+    """Why the outcome is this, in one sentence: where the interval lies, or what would settle an
+    inconclusive one."""
     measured: Estimate | None
     low: float
-    """The band in which the claim holds."""
+    """The lower end of the band in which the claim holds."""
     high: float | None
-    """None: it is open."""
+    """The upper end of the band in which the claim holds; None where the band has none."""
     paper_table: float | None
-    """The same statistic on the paper's own table at this size."""
+    """The claim's statistic computed from the paper's own table at this size; None where the table
+    lacks one of the networks."""
     theoretical: float | None
-    """The same statistic if time were proportional to multiply-adds."""
+    """The claim's statistic if time were proportional to multiply-adds; None where some are not
+    known."""
     share: float | None
-    """Of the theoretical figure that was reached."""
+    """The share of the theoretical gain that was reached; None where either figure is missing."""
 
 
 class FrontPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A variant between accuracy and time."""
 
     model: int
-    """Index in `Summary.models`."""
+    """The model's index in `Summary.models`."""
     top1_error_percent: float
     source: str
-    """Of the error."""
+    """The place in the paper that the error is taken from."""
     on_front: bool
-    """No other of the same setting has both a lower error and less time."""
+    """Whether no other model of the same setting has both a lower error and less time."""
 
 
 class Warning(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,26 +18,33 @@ from shufflenet_deploy.runtime.machine.phone import THERMAL_STATUS
 from shufflenet_deploy.runtime.machine.state import State, hottest_zone, other_load
 
 FREQUENCY_TOLERANCE = 0.05
-"""A Pi's clock steps are 6% and more; what governors and turbos jitter is less."""
+"""The share by which a core's clock may lie below its highest without a warning. A Pi's clock steps
+are 6% and more; what governors and turbos jitter is less."""
 CANARY_TOLERANCE = 0.05
-"""Of a median of five: less than a step of a Pi's clock. On a virtual machine whose host changes
-the clock it moves by 30% and more, which is then no false alarm: times moved as much."""
+"""The share by which the canary's median of five may grow without a warning: less than a step of a
+Pi's clock. On a virtual machine whose host changes the clock it grows by 30% and more, which is no
+false alarm: times grew as much."""
 CANARY_SHARE = 0.2
-"""Of the runs in which the canary has to have become slower: a single one of many may have met
-something that passed."""
+"""The share of the runs in which the canary has to have become slower: a single one of many may
+have met something that passed."""
 OTHER_CORES = 0.25
-"""Others need 0.01 on a quiet machine, the waiting host included; one busy neighbour needs 1, and
-0.5 where it has to share a core with the worker."""
+"""The number of cores that other processes may keep busy without a warning. On a quiet machine they
+need 0.01, the waiting host included; one busy neighbour needs 1, and 0.5 where it has to share a
+core with the worker."""
 LOAD_EXCESS = 0.5
-"""Of the load average over the worker's own threads, where processor time is not told."""
+"""How far the load average may exceed the worker's own threads without a warning, where processor
+time is not told."""
 MEMORY_SHARE = 0.1
-"""Available, of all. With less the system drops file caches, then swaps or kills."""
+"""The least share of the memory that should be available: with less, the system drops file caches,
+then swaps or kills."""
 CLIMB_C = 2.0
-"""Degrees. Sensors of small boards step by half a degree and jitter by one."""
+"""The rise in degrees Celsius from which on the temperature still climbs. Sensors of small boards
+step by half a degree and jitter by one."""
 
 _T = TypeVar("_T")
 _THROTTLED = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
-"""Bits 0 to 3 of `State.throttled` (raspberrypi.com/documentation/computers/os.html)."""
+"""The meanings of bits 0 to 3 of `State.throttled`
+(raspberrypi.com/documentation/computers/os.html)."""
 
 
 def timed_runs(results: Results) -> list[Timed]:

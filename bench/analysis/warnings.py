@@ -31,15 +31,16 @@ from shufflenet_deploy.runtime.engines import ENGINES, Doubt
 from shufflenet_deploy.runtime.worker.warm_up import WINDOW
 
 ARM64 = ("aarch64", "arm64")
-"""As Linux and as macOS call it."""
+"""The names that Linux and macOS give the architecture ARM64."""
 
 _VIRTUAL = "linux,dummy-virt"
-"""QEMU's machine `virt`: on ARM hardware its processor is real, elsewhere it is emulated."""
+"""The board's name of QEMU's machine `virt`: on ARM hardware its processor is real, elsewhere
+emulated."""
 
 Pairs = tuple[PairSummary, ...]
 Look = Callable[[Results, Pairs], str | Doubt | None]
-"""What looks for it in results and their ratios: the evidence, with a remedy where there is a
-better one than the kind's; None where there is nothing."""
+"""Looks for a kind of doubt in results and their ratios. Returns the evidence, as a `Doubt` where
+there is a better remedy than the kind's; None where there is nothing."""
 
 
 class Kind(NamedTuple):
@@ -259,4 +260,4 @@ KINDS = {
         _alone(missing_sensors),
     ),
 }
-"""The whole list by code, by gravity."""
+"""Every kind of warning by its code, the gravest first."""

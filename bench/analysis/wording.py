@@ -11,7 +11,7 @@ from shufflenet_deploy.bench.analysis.summary import Setting
 MISSING = "-"
 """What a table's empty cell holds."""
 LATENCY = "geometric mean over processes of each one's median"
-"""What every latency here is."""
+"""The words for how every latency here is computed."""
 _DIGITS = 3
 """Significant digits of a figure in a sentence."""
 
