@@ -37,10 +37,12 @@ from shufflenet_deploy.bench.results import Results
 from shufflenet_deploy.runtime.errors import BenchError
 
 DRIFT = 0.03
-"""Change of the canary from which on the machine itself counts as faster or slower."""
+"""The change of the canary, as a share, from which on the machine itself counts as faster or
+slower."""
 
 Outcome = Literal["faster", "slower", "no change beyond noise", "unknown"]
-"""Unknown: one process alone does not tell what is noise."""
+"""What a ratio with its interval says; ``unknown`` where it has none, since one process alone does
+not tell what is noise."""
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,14 +58,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One model with one number of threads."""
 
     model: str
-    """Its file's name in A, with the threads where not all have the same."""
+    """The name of the model's file in A, with its number of threads where these are not all the
+    same."""
     same_file: bool
     a_ms: float
-    """Geometric mean over processes of each one's median."""
+    """The model's latency in A in milliseconds: geometric mean over processes of each one's
+    median."""
     b_ms: float
     absolute: Ratio
     relative: Ratio | None
-    """None without another model that it was measured with, in A and in B. The median is 1."""
+    """The change divided by the median one of the models that it was measured with in A and in B;
+    None without another such model."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,14 +76,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     changes: tuple[Change, ...]
     mean: Ratio
-    """Geometric mean of the absolute ones."""
+    """Geometric mean of the models' absolute ratios."""
     only_a: tuple[str, ...]
-    """Models of which only A has times."""
+    """Names of the models of which only A has times."""
     only_b: tuple[str, ...]
     canary: float | None
-    """Time of a fixed computation at the start of each process, B / A."""
+    """Time of a fixed computation at the start of each process, B / A; None where one of them has
+    none."""
     differences: tuple[Difference, ...]
-    """Of the machines, their software, and how was measured."""
+    """Differences of the machines, their software and how was measured; empty where there are
+    none."""
 
     @property
     def drifted(self) -> bool:

@@ -22,10 +22,10 @@ class CountChange(msgspec.Struct, frozen=True, kw_only=True):
     cpu: str
     same_file: bool
     a: int
-    """Instructions of one inference."""
+    """Instructions of one inference in A."""
     b: int
     ratio: float
-    """B / A: above 1 B takes more."""
+    """Instructions of B / A: above 1, B takes more."""
 
 
 class CountComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +33,11 @@ class CountComparison(msgspec.Struct, frozen=True, kw_only=True):
 
     changes: tuple[CountChange, ...]
     mean: float
-    """Geometric mean of the ratios."""
+    """Geometric mean of the ratios of all changes."""
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     differences: tuple[str, ...]
-    """Of the versions by which it was counted: what, with that of A and of B."""
+    """What counted that is not the same version in both: a line each, with that of A and of B."""
 
 
 def compare_counts(a: Counts, b: Counts) -> CountComparison:

@@ -26,7 +26,8 @@ class Process:
 
     block: str
     logs: Mapping[int, float]
-    """Model -> log of its median latency."""
+    """Model -> natural logarithm of its median latency in nanoseconds; models that it did not time
+    are not in it."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class Effects:
     """A figure of each model."""
 
     values: Array
-    """Of each model."""
+    """The figure of each model, (models,): an absolute or relative log latency."""
     parts: Array
-    """Processes x models: a column's squares sum to the variance of that model's value."""
+    """What each process contributed, (processes, models): a column's squares sum to the variance of
+    that model's value."""
     degrees: Array
-    """Of freedom, of each model's variance; below 1 nothing tells how far the value moves."""
+    """Degrees of freedom of each model's variance, (models,); below 1 nothing tells how far the
+    value moves."""
 
 
 def absolute(processes: Sequence[Process], models: int) -> Effects:

@@ -19,13 +19,13 @@ class Key(NamedTuple):
     """By what a model is found in the other file."""
 
     name: str
-    """Which its options give a file, so that they are equal where it is; or the file's own.
-
-    Without the weights, whose values do not enter the time.
-    """
+    """The file name that the model's options give, so that it is equal where they are; without a
+    manifest, its file's own name. The weights, whose values do not enter the time, are left out of
+    it."""
     engine: str
     number: int
-    """Among those of that name, such as an old and a new build of one network."""
+    """The place among the models of the same name, engine and threads, from 0: such as an old and a
+    new build of one network."""
     threads: int
 
 
