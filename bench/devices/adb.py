@@ -25,7 +25,7 @@ ROOT = "/data/local/tmp/shufflenet-deploy"
 SERIAL = "ANDROID_SERIAL"
 """The variable by which adb itself is told which device is meant."""
 _SECONDS = 30.0
-"""For one call of adb, the start of its server included."""
+"""Seconds that one call of adb may take, the start of its server included."""
 _TCP = re.compile(r"\S+:\d{1,5}")
 _PROPERTIES = """\
 getprop ro.product.manufacturer
@@ -115,7 +115,7 @@ class Listed:
 
     serial: str
     state: str
-    """``device`` is ready; all others are not."""
+    """The state in which adb sees the device: ``device`` is ready; all others are not."""
 
 
 def parse_devices(text: str) -> list[Listed]:

@@ -33,12 +33,13 @@ from shufflenet_deploy.runtime.worker.protocol import Listener, decode_answer
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 _LEAVE_SECONDS = 15.0
-"""For an agent to end the worker and put the governor back, sudo included."""
+"""Seconds that an agent may take to end the worker and put the governor back, sudo included."""
 _LAST_LINES = 40
 _MESSAGE = b'{"type":"'
-"""How each begins."""
+"""The bytes with which every message of an agent begins."""
 Failure = Callable[[int, str], BenchError | None]
-"""The exit code of the command to the agent and all it said on stderr -> what that means."""
+"""Takes the exit code of the command to the agent and all it said on stderr; returns what that
+means, or None where it does not tell."""
 
 
 class DeviceLostError(BenchError):

@@ -16,9 +16,9 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The highest published rate of one core in fp32."""
 
     mhz: _Positive
-    """The clock that it belongs to."""
+    """The clock in MHz at which a core has this rate."""
     gflops: _Positive
-    """A multiply-add is two of them."""
+    """The rate in GFLOP/s, of which a multiply-add is two operations."""
     source: _Words
 
 
@@ -26,23 +26,25 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A table of ``devices.toml``."""
 
     name: str
-    """The table's name."""
+    """The name of the board's table in ``devices.toml``, by which ``--device`` takes it."""
     title: _Words
     kind: str
-    """The way to it: a row of `DEVICES`."""
+    """The kind of device, by which way it is reached: the name of a row of `DEVICES`."""
     host: _Words | None = None
-    """To which ssh connects (an alias of ~/.ssh/config, or user@address), or a phone's serial
-    number for adb."""
+    """The host that ssh connects to (an alias of ~/.ssh/config, or user@address), or a phone's
+    serial number for adb; None where the kind needs none."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
-    """For ssh, where its configuration does not tell."""
+    """The port of its ssh server; None leaves it to ssh's configuration."""
     ssh_config: _Words | None = None
-    """A configuration for ssh instead of ~/.ssh/config."""
+    """The path of a configuration for ssh; None takes ~/.ssh/config."""
     identity: tuple[_Words, ...] = ()
-    """How its own name may begin, see `environment.board`; none: it may be any."""
+    """Beginnings of the names that such a board may give itself, see `environment.board`; empty
+    where it may be any machine."""
     cores: tuple[_Core, ...] = ()
-    """To which workers are pinned where nothing else is asked for; none leaves it to the system."""
+    """Numbers of the cores to which workers are pinned unless the user names others; empty leaves
+    the choice to the system."""
     latency: bool = True
-    """Whether its time is a latency."""
+    """Whether the time measured on the board is a latency."""
     peaks: tuple[Peak, ...] = ()
 
     def __post_init__(self) -> None:

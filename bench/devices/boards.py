@@ -17,7 +17,7 @@ from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment
 
 CLOCK_TOLERANCE = 0.05
-"""By which a clock may miss that of a published peak and still be it."""
+"""The share by which a board's clock may miss that of a published peak and still be it."""
 
 
 def load_boards(user_file: Path | None) -> dict[str, Board]:

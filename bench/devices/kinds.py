@@ -53,18 +53,19 @@ class DeviceKind:
     phrase: str
     """What a device of this kind is, to stand behind "which is"."""
     open: Callable[[Board, DeviceOptions], Device]
-    """Raises `BenchError` where the board cannot be reached or used."""
+    """Opens the board; raises `BenchError` where it cannot be reached or used."""
     probe: Callable[[Board], str]
     """Asks the board who it is and changes nothing; raises `BenchError` where nothing answers."""
     options: frozenset[str] = frozenset()
-    """Those of the command line that not every kind has a use for, and this one has."""
+    """Names of the command-line options of `DeviceOptions.given` that this kind has a use for."""
     is_here: Literal["always", "by its name", "never"] = "never"
-    """Whether such a board is this very machine: ``by its name`` where that calls itself so."""
+    """Whether such a board is this very machine: ``by its name`` where this machine calls itself
+    so."""
     has_latency: bool = True
-    """Whether its time can be a latency."""
+    """Whether time measured on such a device can be a latency."""
     takes_fastest_cores: bool = False
-    """Whether its system moves programs among kinds of cores that differ several times in speed, so
-    that workers are pinned to the fastest unless something else is asked for."""
+    """Whether the device's system moves programs among kinds of cores that differ several times in
+    speed, so that workers are pinned to the fastest unless something else is asked for."""
 
 
 def _open_local(board: Board, options: DeviceOptions) -> Device:
@@ -147,4 +148,4 @@ DEVICES: dict[str, DeviceKind] = {
         has_latency=False,
     ),
 }
-"""By what ``devices.toml`` calls them."""
+"""Every kind of device, by the name that ``devices.toml`` gives it."""

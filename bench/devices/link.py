@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 from shufflenet_deploy.runtime.errors import BenchError
 
 SECONDS = 60.0
-"""For a short script on a device, emulated ones included."""
+"""Seconds that a short script may take on a device, emulated ones included."""
 
 
 class Link(Protocol):

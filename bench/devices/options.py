@@ -19,21 +19,22 @@ class DeviceOptions:
     """Options that not every kind of device has a use for."""
 
     provision: Way | None = None
-    """The way by which a worker gets there; None takes the one that fits."""
+    """The way by which a worker gets to the device; None takes the one that fits."""
     prepare: bool = False
-    """Set the governor to performance meanwhile."""
+    """Whether the governor is set to performance while the device is open."""
     native_runner: Path | None = None
-    """Another harness, a program for the device, which measures too."""
+    """The path of another harness, a program for the device, which measures too; None without
+    one."""
     engines: tuple[str, ...] = field(
         default_factory=lambda: tuple(engine.name for engine in default_engines())
     )
-    """Names of those that will be used: only they are brought there."""
+    """Names of the engines that will be used: only they are brought to the device."""
     cpu: str | None = None
-    """Which processor is emulated."""
+    """The name of the processor to emulate, a key of `PROCESSORS`; None takes the default one."""
     caches: bool | None = None
-    """Whether an emulator simulates caches too; None where nothing was said of it."""
+    """Whether an emulator simulates caches too; None where the user said nothing of it."""
     tell: Callable[[str], None] = _silent
-    """Takes lines for the user."""
+    """Takes a line for the user."""
 
     def given(self) -> tuple[str, ...]:
         """Those of the command line that were given and that not every kind has a use for."""

@@ -17,7 +17,7 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 
     answers: bool
     says: str
-    """What it calls itself; else why there is no answer, and what to do."""
+    """What the board calls itself; where it does not answer, why, and what to do."""
 
 
 def probe_all(boards: Sequence[Board]) -> dict[str, Probed]:

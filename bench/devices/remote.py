@@ -24,9 +24,9 @@ from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 Choose = Callable[
     [Survey, Way | None, tuple[str, ...], Callable[[str], None]], Iterator[Installation]
 ]
-"""`provision.choose.install_for`."""
+"""Chooses how a worker gets to a surveyed device, as `provision.choose.install_for` does."""
 _NATIVE_SECONDS = 300.0
-"""For one process of `benchmark_model`, which ends by itself after 150 s."""
+"""Seconds that one process of `benchmark_model` may take; it ends by itself after 150 s."""
 _32_BIT = ("armv5", "armv6", "armv7", "i386", "i486", "i586", "i686")
 
 

@@ -36,7 +36,7 @@ _OPTIONS = (
     "ClearAllForwardings=yes",
 )
 _CONNECTION_FAILED = 255
-"""ssh's own exit code (ssh(1)); a script that ends so would say something."""
+"""The exit code of ssh itself (ssh(1)); a script that ends so would say something."""
 _ROOT = (
     "root=${XDG_CACHE_HOME-}\n"
     # As the specification has it, and `bench/folders.py`.
@@ -46,7 +46,7 @@ _ROOT = (
 _EXIT_SECONDS = 5.0
 _PROBE_SECONDS = 15.0
 _WHO = "cat /proc/device-tree/model 2>/dev/null || uname -snm"
-"""A PC has no device tree."""
+"""The command by which a device says what it is; a PC has no device tree, and tells its system."""
 
 
 def open_ssh(board: Board, options: DeviceOptions) -> RemoteDevice:

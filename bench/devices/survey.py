@@ -18,9 +18,9 @@ class Seen:
 
     survey: Survey
     root: str
-    """The folder of all that is ours there."""
+    """The path of the folder on the device that holds all that is ours, or will."""
     parts: frozenset[str]
-    """Keys of the parts that are there."""
+    """Keys of the parts that the device has already, see `Part.key`."""
 
 
 def look(link: Link) -> Seen:

@@ -12,7 +12,8 @@ from shufflenet_deploy.bench.emulation.processors import Processor
 
 _CPU = "sys/devices/system/cpu"
 _FREQUENCY_KHZ = "1500000\n"
-"""Any will do, as long as there is one: kernels are chosen by kind of core."""
+"""The core's frequency in kHz. Any will do, as long as there is one: kernels are chosen by kind of
+core."""
 
 
 def write_prefix(folder: Path, processor: Processor) -> None:

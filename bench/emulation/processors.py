@@ -21,13 +21,13 @@ class Processor:
     """One model of core."""
 
     name: str
-    """As QEMU has it."""
+    """The processor's name as QEMU has it."""
     part: int
-    """Its number in the register MIDR_EL1, as /proc/cpuinfo shows it."""
+    """The part number in the register MIDR_EL1, as /proc/cpuinfo shows it."""
     variant: int
     revision: int
     features: str
-    """As /proc/cpuinfo shows them."""
+    """The features as /proc/cpuinfo shows them, separated by blanks."""
     caches: Caches
 
     @property
@@ -65,7 +65,7 @@ PROCESSORS = {
         ),
     )
 }  # fmt: skip
-"""By name: those of the Raspberry Pi 3, 4 and 5, and of Arm servers."""
+"""The processors of the Raspberry Pi 3, 4 and 5 and of Arm servers, by name."""
 
 
 def find_processor(name: str | None) -> Processor:

@@ -18,7 +18,7 @@ from shufflenet_deploy.runtime.files import staged
 
 PROGRAM = "qemu-aarch64"
 _SECOND_INTERFACE = (9, 0)
-"""The QEMU that took the interface of before no more."""
+"""The first version of QEMU that no longer takes plugins of the first interface."""
 _SECONDS = 120.0
 _FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden")
 

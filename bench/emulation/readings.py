@@ -16,7 +16,7 @@ class Reading:
     """A line of the plugin: totals since the program began, or the difference of two."""
 
     instructions: int
-    """Of the thread that asked."""
+    """Instructions of the thread that asked for the reading."""
     instructions_of_others: int
     accesses: int
     l1_misses: int

@@ -21,22 +21,25 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a device says of itself, as far as it matters to provisioning."""
 
     machine: str
-    """As `uname -m` prints it: ``aarch64``, ``x86_64``, ``armv7l``."""
+    """The device's architecture as `uname -m` prints it: ``aarch64``, ``x86_64``, ``armv7l``."""
     kernel: str
-    """As `uname -r` prints it."""
+    """The release of the device's kernel, as `uname -r` prints it."""
     clock: int
-    """Seconds since 1970 by the device's own clock."""
+    """The time in seconds since 1970 by the device's own clock."""
     free_bytes: int | None
-    """Where our folder is or will be."""
+    """Free bytes where our folder on the device is or will be; None where `df` does not tell."""
     python: str | None = None
-    """The path of its newest Python that has a version which this project runs on."""
+    """The path of the device's newest Python of a version that this project runs on; None without
+    one."""
     python_version: tuple[int, int] | None = None
     python_bits: int | None = None
-    """32 on a 32-bit userland, whatever the kernel is."""
+    """The word size of the device's newest Python: 32 on a 32-bit userland, whatever the kernel is;
+    None without a Python."""
     libc: tuple[str, int, int] | None = None
-    """Of that Python: (``glibc``, 2, 36)."""
+    """Name and version of the C library of that Python on the device, such as (``glibc``, 2, 36);
+    None where it does not tell."""
     has_venv: bool = False
-    """Whether that Python has the module `venv`. It needs no ensurepip here."""
+    """Whether the device's newest Python has the module `venv`; it needs no ensurepip here."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,12 @@ class Part:
     """A folder to be had on the device."""
 
     key: str
-    """64 hexadecimal digits: what it holds, in which versions."""
+    """64 hexadecimal digits that stand for the part's contents: equal where what it holds and the
+    versions are."""
     title: str
-    """What it is, for the user: ``numpy 2.4.6``."""
+    """The part's name for the user, such as ``numpy 2.4.6``."""
     archive: Path
-    """A .tgz of the folder's contents on this host."""
+    """The path on this host of a .tgz of the folder's contents."""
     unpacked_bytes: int
 
 
@@ -58,11 +62,12 @@ class Installation:
 
     way: Way
     reason: str
-    """Why this way, in a few words for the user: ``its Python 3.11 is used``."""
+    """Why this way was chosen, in a few words for the user: ``its Python 3.11 is used``."""
     parts: tuple[Part, ...]
-    """For a bundle, the first holds ``launch``: `sh launch ARGUMENTS` is its Python. All others
-    are folders for PYTHONPATH, in this order. For a venv, all are such folders."""
+    """The folders to be had on the device. Of a bundle, the first holds ``launch``: `sh launch
+    ARGUMENTS` is its Python. All others, and all of a venv, are folders for PYTHONPATH, in this
+    order."""
     python: str | None = None
-    """The device's Python, for a venv."""
+    """The path of the device's Python, for a venv; None for a bundle, which brings its own."""
     python_version: tuple[int, int] | None = None
-    """Of that Python."""
+    """Major and minor version of the device's Python, for a venv; None for a bundle."""

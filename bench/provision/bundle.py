@@ -33,7 +33,7 @@ _SHARED = (
     *("librt.so.1", "libutil.so.1", "libstdc++.so.6", "libgcc_s.so.1", "libz.so.1"),
     *("libexpat.so.1", "libffi.so.8"),
 )
-"""What the interpreter, numpy and the engines are linked to."""
+"""Shared libraries that the interpreter, numpy and the engines are linked to."""
 _UNNEEDED = (
     *("__pycache__/*", "*/__pycache__/*", "config-*/*", "test/*", "*/test/*", "*/tests/*"),
     *("idlelib/*", "tkinter/*", "turtledemo/*", "turtle.py", "lib2to3/*", "distutils/*"),
@@ -49,7 +49,7 @@ _UNNEEDED = (
         )
     ),
 )
-"""Of the standard library."""
+"""Patterns of the standard library's files that no worker needs."""
 
 Tell = Callable[[str], None]
 

@@ -11,7 +11,8 @@ from shufflenet_deploy.runtime.errors import BenchError
 
 _VENV_MACHINES = (MACHINE, "x86_64")
 _BUNDLE_MACHINES = (MACHINE, "arm64", "armv8l")
-"""The last is what a 64-bit kernel says to 32-bit programs; it runs 64-bit ones all the same."""
+"""Architectures, as `uname -m` prints them, on which a bundle runs. The last is what a 64-bit
+kernel says to 32-bit programs; it runs 64-bit ones all the same."""
 
 Tell = Callable[[str], None]
 

@@ -18,11 +18,11 @@ from shufflenet_deploy.bench.provision.cache import locked
 from shufflenet_deploy.runtime.errors import BenchError
 
 _FRESH_SECONDS = 24 * 3600
-"""For so long the list of packages is not asked for again."""
+"""Seconds for which the list of packages is not asked for again."""
 _SECONDS = 600.0
-"""For one call of apt."""
+"""Seconds that one call of apt may take."""
 _PORTS = "http://ports.ubuntu.com/ubuntu-ports"
-"""Where Ubuntu has what is neither amd64 nor i386."""
+"""The archive in which Ubuntu has the packages of what is neither amd64 nor i386."""
 _REMEDY = (
     "the bundle is made of Debian's packages, on Debian or Ubuntu (a container will do); elsewhere "
     "copy the folder {folder} from such a host"

@@ -23,7 +23,8 @@ from shufflenet_deploy.runtime.files import sha256, staged
 
 _COMPRESSION = 9
 _RECIPE = 2
-"""To be counted up where the same ingredients make another part."""
+"""The version of the way parts are made, to be counted up where the same ingredients make another
+part."""
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -21,16 +21,17 @@ from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import BenchError
 
 OLDEST_GLIBC = 17
-"""2.17, which the tag manylinux2014 stands for: no wheel in use is for an older one."""
+"""The minor version of the oldest glibc that wheels are looked for: 2.17, which the tag
+manylinux2014 stands for; no wheel in use is for an older one."""
 _SECONDS = 900.0
-"""For pip to download one wheel, on a slow line too."""
+"""Seconds that pip may take to download one wheel, on a slow line too."""
 _NO_NETWORK = re.compile(
     r"NewConnectionError|Max retries|Failed to establish|Name or service not known"
     r"|name resolution|ConnectTimeout|ReadTimeout|timed out|ProxyError|Network is unreachable"
 )
 _UNNEEDED = ("*/tests/*", "*.pyi", "*.a", "*/include/*")
 _UNNEEDED_OF_NUMPY = ("numpy/f2py/*", "numpy/_core/*_tests.*.so", "numpy/_pyinstaller/*")
-"""What no worker imports. An engine's row tells of its own wheel."""
+"""Patterns of numpy's files that no worker imports. An engine's row tells of its own wheel."""
 
 
 @dataclass(frozen=True)
