@@ -23,7 +23,7 @@ from shufflenet_deploy.runtime.worker.client import EXPORT, module_command, run
 
 EXPORTER = module_command(EXPORT)
 _NEEDED_TO_EXPORT = ("torch", "onnx")
-"""Packages of the extra `export` without which it exports nothing, in whichever format."""
+"""Packages of the extra `export` without which nothing can be exported, in whichever format."""
 
 Tell = Callable[[str], None]
 """Takes a line for the user."""
@@ -46,7 +46,7 @@ class Subject:
     sha256: str
     manifest: Manifest | None
     engine: str
-    """By which it is to be measured, the name of a row of `ENGINES`."""
+    """The engine to measure the file with: the name of a row of `ENGINES`."""
 
     @staticmethod
     def of(artifact: Artifact, engine: str | None = None) -> Subject:

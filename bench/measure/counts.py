@@ -36,16 +36,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One artifact on one processor."""
 
     artifact: str
-    """Its file's name."""
+    """The name of the artifact's file."""
     sha256: str
     options: Options | None
-    """None for a file of another tool, which has no manifest."""
+    """The options of the export; None for a file of another tool, which has no manifest."""
     multiply_adds: int | None
     engine: str
     engine_version: str
     cpu: str
     difference: float | None
-    """Of the self-check; None for a file without a manifest."""
+    """How far the self-check's logits are from the manifest's, see `SelfCheck`; None for a file
+    without a manifest."""
     counted: Counted
 
     @property
@@ -61,7 +62,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: Literal[1] = COUNTS_VERSION
     qemu: str
     counts: Literal["instructions", "cache"]
-    """What was asked for; ``cache`` has instructions too."""
+    """What was asked to be counted; ``cache`` counts instructions too."""
     entries: tuple[Entry, ...] = ()
     complete: bool = False
 
@@ -73,7 +74,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     cpus: tuple[str, ...]
     caches: bool
     jobs: int
-    """So many at once."""
+    """How many artifacts are counted at once."""
 
 
 def begin(wanted: Wanted) -> Counts:

@@ -22,7 +22,8 @@ from shufflenet_deploy.runtime.files import sha256
 _RUNNER = "benchmark_model"
 PROCESSES = 5
 RUNS = 50
-"""Of each process; benchmark_model makes more of them where they take less than a second."""
+"""The fewest timed runs of each process; benchmark_model makes more of them where they take less
+than a second."""
 _COUNTS = re.compile(
     r"count=(?P<count>\d+) first=\S+ curr=\S+ min=(?P<minimum>\S+) max=(?P<maximum>\S+) "
     r"avg=(?P<mean>\S+) std=(?P<deviation>\S+)(?: p5=\S+ median=(?P<median>\S+))?"

@@ -16,7 +16,7 @@ from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.manifest import Options
 
 LARGEST = 6
-"""Models of a block that is for no claim."""
+"""The most models of a block that is for no claim."""
 
 
 def plan(models: Sequence[Model], paper: Paper, threads: Sequence[int], named: int) -> list[Block]:
@@ -39,7 +39,8 @@ def plan(models: Sequence[Model], paper: Paper, threads: Sequence[int], named: i
 
 
 _Group = tuple[str, str | None, tuple[int, ...]]
-"""Title, the claim's id, indices of models."""
+"""A block to be: its title, the id of its claim (None without one), and the indices of its
+models."""
 
 
 def _groups(models: Sequence[Model], paper: Paper, named: int) -> list[_Group]:

@@ -23,7 +23,8 @@ from shufflenet_deploy.runtime.profiling.profile import Profile
 from shufflenet_deploy.runtime.worker.spec import Spec
 
 RUNS = 50
-"""Of each model. Of an operator of 10 us the median then repeats to some percent."""
+"""The number of profiled runs of each model. Of an operator of 10 us the median then repeats to
+some percent."""
 
 
 class _Profiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,7 +24,7 @@ from shufflenet_deploy.bench.results import Block, Results
 from shufflenet_deploy.runtime.worker.spec import Progress as WorkerProgress
 
 _ROWS = 18
-"""Blocks that the live view shows at most: more would not fit a terminal."""
+"""The number of blocks that the live view shows at most: more would not fit a terminal."""
 
 
 def _in_sight(results: Results) -> Sequence[Block]:
@@ -64,10 +64,11 @@ class Figure:
     """
 
     name: str
-    """Such as ``alexnet / shufflenet-v1-g3-x0.5``, or the title of the block's claim."""
+    """What the figure is of, such as ``alexnet / shufflenet-v1-g3-x0.5``, or the title of the
+    block's claim."""
     estimate: Estimate
     others: tuple[Estimate, ...]
-    """The block's other ratios: it goes on until they are known as well."""
+    """The block's other ratios: the block goes on until they are known as well."""
 
     def __str__(self) -> str:
         return f"{self.name} = {known(self.estimate)}{_others_known(self.others)}"

@@ -33,9 +33,11 @@ from shufflenet_deploy.runtime.machine.state import hottest_c
 from shufflenet_deploy.runtime.worker.spec import Answer, CoolDown, Progress, Spec
 
 _REST_SECONDS = 0.01
-"""Longer than the threads of any engine here spin for their next task; one thread has none."""
+"""Seconds of rest before each burst of a worker with several threads: longer than the threads of
+any engine here spin for their next task."""
 _WARMER_C, _SLOWER = 2.0, 1.02
-"""How close to the first process's temperature or canary a cool-down must come."""
+"""How close a cool-down must come to the first process: degrees Celsius above its temperature, and
+times its canary."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Step:
 
     title: str
     seconds_left: float | None
-    """Of the whole measurement, as far as it can be foreseen; None before anything was run."""
+    """Seconds that the whole measurement will still take, as far as it can be foreseen; None before
+    anything was run."""
 
 
 Report = Callable[[Step, Progress], None]

@@ -15,7 +15,7 @@ class Forecast:
     def __init__(self, results: Results) -> None:
         self._parameters = results.parameters
         self._alone: dict[int, tuple[float, float]] = {}
-        """Model -> seconds of everything but its runs, seconds of one run."""
+        """Model -> seconds of everything but its runs, and seconds of one run."""
         self._processes: dict[str, list[float]] = {}
         """Block -> seconds of each process."""
         for run in results.runs:
@@ -25,7 +25,7 @@ class Forecast:
             (run.start_seconds + _lasted(run) for run in results.runs if isinstance(run, Timed)),
             default=0.0,
         )
-        """Seconds that were measured earlier, where this goes on with it."""
+        """Seconds that a measurement which is gone on with had taken before; 0 for a new one."""
 
     def saw_alone(self, index: int, answer: ModelAnswer, seconds: float) -> None:
         """A model was loaded and run alone, which took `seconds` in all."""

@@ -35,13 +35,15 @@ class Choice:
     named: tuple[Path, ...]
     suite: str | None
     formats: tuple[str, ...]
-    """Of the suite; empty takes its own, and where it has none all."""
+    """Formats of the suite's artifacts; empty takes the suite's own, and where it names none,
+    all."""
     precisions: tuple[str, ...]
     folder: Path
-    """Where the suite's artifacts are."""
+    """The folder that holds the suite's artifacts, and to which missing ones are exported."""
     lowerings: tuple[str, ...] = ("fast",)
     engines: tuple[str, ...] = ()
-    """By which each file is measured that they run; empty takes the first of its format."""
+    """Names of the engines that measure each file that they run; empty takes the first of its
+    format."""
 
     def needed_engines(self) -> tuple[str, ...]:
         """Of all files that may be measured: which the device needs.

@@ -24,17 +24,19 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one artifact on the device."""
 
     artifact: str
-    """Its path on this machine."""
+    """The artifact's path on this machine."""
     verdict: Verdict
     engine: str | None
-    """Which ran it; None where none did."""
+    """The name by which the engine that ran it calls itself; None where the artifact does not
+    run."""
     engine_version: str | None
     difference: float | None
-    """Of the logits from the manifest's, see `SelfCheck`; None where there is no number."""
+    """How far its logits are from the manifest's, see `SelfCheck`; None where it does not run, or
+    computes what is no number."""
     tolerance: float
-    """The largest difference that the manifest allows."""
+    """The largest difference of the logits that the manifest allows."""
     reason: str | None
-    """Why it does not run."""
+    """Why the artifact does not run; None where it does."""
 
 
 def check_manifests(paths: Sequence[Path]) -> None:
