@@ -15,7 +15,7 @@ from shufflenet_deploy.bench.paper.speedup import Point, speedup_per_fourfold
 
 PAPER = "arXiv 1707.01083"
 ERRORS_SIZE = (224, 224)
-"""At which the published errors were measured: height and width in pixels."""
+"""Height and width in pixels of the input at which the published errors were measured."""
 
 Size = tuple[int, int]
 """Height and width of an input, in pixels."""
@@ -26,9 +26,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     network: Network
     multiply_adds_m: float
-    """Millions."""
+    """Multiply-adds of one image at 224x224, in millions."""
     latency_ms: dict[str, float]
-    """Height x width -> time of one image."""
+    """Input size as height x width, such as ``480x640`` -> time of one image in milliseconds."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,16 +68,16 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     place: str
     statistic: Literal["ratio", "speedup_per_fourfold", "fastest_rival"]
     networks: tuple[Network, ...]
-    """In the order in which the statistic takes them."""
+    """The networks whose times enter the statistic, in the order in which it takes them."""
     input_sizes: tuple[Size, ...]
-    """At which the paper makes it."""
+    """The input sizes at which the paper makes the claim."""
     says: str
     low: float
-    """The band in which it holds."""
+    """The lower end of the band in which the claim holds."""
     high: float | None = None
-    """None: there is no upper end."""
+    """The upper end of the band in which the claim holds; None where the band has none."""
     better: Literal["higher", "lower"]
-    """On which side of the band a device is better than the paper says."""
+    """The side of the band on which a device does better than the paper says."""
 
 
 class Paper(msgspec.Struct, frozen=True, kw_only=True):

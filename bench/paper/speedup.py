@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable
 
 Point = tuple[float, float]
-"""Multiply-adds and latency of one network."""
+"""One network's multiply-adds and its latency, in any units."""
 
 
 def log_log_slope(points: Iterable[Point]) -> float:

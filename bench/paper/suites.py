@@ -21,13 +21,13 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     description: str
     claims: tuple[str, ...] = ()
-    """Ids."""
+    """Ids of the claims whose networks, at their input sizes, belong to the suite."""
     published: bool = False
-    """Every network whose error is published."""
+    """Whether every network whose error is published belongs to the suite."""
     input_sizes: tuple[Size, ...] = ()
-    """No others than these; empty leaves all."""
+    """The input sizes to which those of the claims are limited; empty leaves all of them."""
     formats: tuple[str, ...] = ()
-    """No others than these; empty takes all."""
+    """Formats of the suite's artifacts; empty takes every format."""
     precisions: tuple[str, ...]
 
     def options(self, paper: Paper) -> tuple[Options, ...]:
