@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shufflenet_deploy.bench.accuracy.evaluation import Unusable
 
 _NAMED = 3
-"""Unusable images that are named on stderr; the JSON document has all."""
+"""How many unusable images are named on stderr; the JSON document has all."""
 
 app = typer.Typer(add_completion=False)
 

@@ -13,7 +13,7 @@ from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.formats import FORMATS, suffixes
 
 ANY_MODEL = f"any {suffixes(' and ')}"
-"""The models of other tools that can be named, for help."""
+"""Which models of other tools can be named, in the words of the help."""
 NATIVE_RUNNER = " or ".join(
     f"{engine.title}'s {engine.native_runner}"
     for engine in ENGINES.values()
@@ -24,7 +24,7 @@ NATIVE_FILES = " and ".join(
     for format_ in FORMATS.values()
     if any(ENGINES[name].native_runner for name in format_.engines)
 )
-"""What it measures, for help."""
+"""Which files the other harness measures, in the words of the help."""
 Formats = Annotated[
     list[str] | None,
     typer.Option(

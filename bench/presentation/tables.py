@@ -10,15 +10,15 @@ class Column:
     """A column's heading, and how its cells are drawn."""
 
     heading: str
-    """With the unit."""
+    """The column's heading, with the unit of its cells."""
     brief: str | None = None
-    """The same in short lines for a terminal's narrow columns; None: as it is."""
+    """The heading in short lines, for a terminal's narrow columns; None takes `heading`."""
     words: bool = False
-    """Whether its cells are words, which stand at the left, and not numbers."""
+    """Whether the column's cells are words, which stand at the left, and not numbers."""
     outcome: bool = False
-    """Whether its cells are outcomes, which a renderer may mark."""
+    """Whether the column's cells are outcomes, which a renderer may mark."""
     wide_only: bool = False
-    """Whether only a page has the room for it, and a terminal leaves it out."""
+    """Whether only a page has the room for the column, and a terminal leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     brief: str | None = None
-    """The caption where it stands below what it belongs to; None: as it is."""
+    """The caption where the table stands below what it belongs to; None takes `caption`."""
     total: bool = False
-    """Whether the last row is that of all others together."""
+    """Whether the last row sums up all others."""

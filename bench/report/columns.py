@@ -31,7 +31,7 @@ class Figure:
     column: Column
     cell: Callable[[ModelSummary], str]
     optional: bool = False
-    """Whether it is left out where it is known of no model."""
+    """Whether the column is left out where its figure is known of no model."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Explained:
     name: str
     meaning: str
     wide_only: bool = False
-    """Whether a terminal has none of them."""
+    """Whether these columns stand only on a page, and a terminal has none of them."""
 
 
 def _figure(heading: str, brief: str, cell: Callable[[ModelSummary], str]) -> Figure:
@@ -102,7 +102,7 @@ TIMES = (
     ),
     _figure("% of peak", "% of\npeak", lambda one: decimal(one.share_of_peak, 0, 100)),
 )
-"""Of a device whose time is a latency."""
+"""The columns for a device whose time is a latency."""
 
 COUNTS = (
     _MULTIPLY_ADDS,
@@ -117,7 +117,7 @@ COUNTS = (
     _cached("L2 misses", "l2_misses", 3),
     _wide("RAM (MB)", lambda one: decimal(one.peak_memory_bytes, 0, 1e-6)),
 )
-"""Of an emulated processor."""
+"""The columns for an emulated processor."""
 
 
 def figures(data: ReportData) -> list[Figure]:

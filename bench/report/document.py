@@ -28,22 +28,22 @@ class Document:
     """When the measurement began."""
     measured_on: str
     unfinished: str | None
-    """Why not all was measured that should have been."""
+    """Why not all was measured that should have been; None where all was."""
     tally: tuple[tuple[Outcome, int], ...]
-    """How many verdicts there are of each outcome that occurs."""
+    """Each outcome that occurs, and how many verdicts have it."""
     claims: tuple[ClaimVerdicts, ...]
     warnings: tuple[Warning, ...]
     settings: tuple[SettingTables, ...]
     mixed_pairs: Table | None
-    """Ratios of models of two settings."""
+    """Ratios of models of two settings; None without any."""
     front: Table
-    """Without rows where no variant has both a published error and a latency."""
+    """The variants with a published error and a latency; without rows where there is none."""
     not_measured: tuple[str, ...]
     explained: tuple[Explained, ...]
     """What has to be known to read the tables."""
     facts: tuple[Table, ...]
     protocol: tuple[str, ...]
-    """How it was measured, a paragraph each."""
+    """How the models were measured, a paragraph each."""
     notes: tuple[str, ...]
 
     @property

@@ -27,9 +27,9 @@ class SettingTables:
 
     models: Table
     native: Table | None
-    """Of another harness, where the user asked it."""
+    """The models' times in another harness; None unless the user asked it."""
     pairs: Table | None
-    """The models' ratios, where any were measured in the same processes."""
+    """The models' ratios; None where no two were measured in the same processes."""
 
 
 def settings_tables(data: ReportData) -> Iterator[SettingTables]:

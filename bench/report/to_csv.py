@@ -16,7 +16,7 @@ from shufflenet_deploy.bench.results import Model
 from shufflenet_deploy.runtime.formats import FORMATS
 
 Value = str | int | float | None
-"""None is an empty cell: not measured, or not known."""
+"""What a cell holds; None is an empty cell: not measured, or not known."""
 Source = Callable[[ReportData, Model, ModelSummary], Value]
 
 

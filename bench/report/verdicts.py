@@ -27,7 +27,7 @@ SYMBOLS: dict[Outcome, str] = {
     "contradicted": "✗",
     "inconclusive": "?",
 }
-"""So that an outcome can be told without its colour."""
+"""A symbol for each outcome, so that it can be told without its colour."""
 MEANINGS: dict[Outcome, str] = {
     "supported": "the 95% interval lies inside the band",
     "exceeded": "wholly on the better side of it",
@@ -35,7 +35,7 @@ MEANINGS: dict[Outcome, str] = {
     "inconclusive": "it crosses an edge of the band, or there is none",
 }
 _MARGIN = 0.08
-"""Free space at each end of a gauge, by its width."""
+"""Free space at each end of a gauge, as a share of its claim's span."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,10 @@ class Row:
     outcome: Outcome
     symbol: str
     setting: tuple[str, ...]
-    """In words."""
+    """The setting in words."""
     size: str
-    """The one of these words by which the rows of a claim differ."""
+    """The word of `setting` that is the input size, by which the rows of a claim differ: a page
+    stresses it."""
     measured: str
     interval: str
     band: str
@@ -65,7 +66,8 @@ class Row:
     theoretical: str
     share: str
     reason: str | None
-    """Of an inconclusive one that its claim's other verdicts do not share."""
+    """Why the outcome is inconclusive; None for any other, and where all of the claim's verdicts
+    share the reason."""
     gauge: Gauge
 
 
@@ -80,11 +82,12 @@ class ClaimVerdicts:
     says: str
     rows: tuple[Row, ...]
     reason: str | None
-    """Why all are inconclusive, where it is the same reason."""
+    """Why all verdicts are inconclusive, where they share one reason; else None."""
     table: Table
-    """The rows as plain cells."""
+    """The claim's rows as plain cells."""
     unsettled: tuple[str, ...]
-    """What would settle each inconclusive one, in a line that can be read alone."""
+    """A line for each inconclusive verdict that says what would settle it, and can be read
+    alone."""
 
 
 def claims_verdicts(data: ReportData) -> Iterator[ClaimVerdicts]:

@@ -67,4 +67,4 @@ def _csv(data: ReportData) -> str:
 
 
 KINDS = {".html": _html, ".md": _markdown, ".csv": _csv}
-"""Suffix -> what writes it. Each imports what it needs when it is asked."""
+"""A file's suffix -> what writes such a report. Each imports what it needs when it is asked."""

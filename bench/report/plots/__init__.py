@@ -12,7 +12,7 @@ class Panel:
     title: str
     svg: str
     finding: str
-    """What it shows, in a sentence: for those who do not see it, and those who do."""
+    """What the panel shows, in a sentence: for those who do not see it, and those who do."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Key:
     """An entry of a plot's legend."""
 
     colour: str
-    """One of `canvas.COLOURS`."""
+    """The name of the mark's colour in `canvas.COLOURS`."""
     mark: str
     """A marker as matplotlib names it, or a line: ``-``, ``--``, ``:``."""
     meaning: str
@@ -33,8 +33,8 @@ class Plot:
     id: str
     title: str
     reading: str
-    """What is drawn and how to read it."""
+    """What is drawn and how to read it, in sentences."""
     keys: tuple[Key, ...]
     panels: tuple[Panel, ...]
-    """None where there is nothing to draw: `missing` then says why."""
+    """The drawings, one of each setting; empty where there is nothing to draw."""
     missing: str

@@ -17,7 +17,7 @@ from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks
 _ALEXNET = Network(name="alexnet")
 _ID = "alexnet"
 _FRAME, _ROW = 50, 40
-"""Height of what surrounds the rows, and of one of them."""
+"""Height of what surrounds the rows, and of one row, in CSS pixels."""
 _TOLD = 3
 
 

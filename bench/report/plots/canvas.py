@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
 WIDTH = 360
-"""Of a panel, in CSS pixels: a phone's, so that text has its size there."""
+"""Width of a panel in CSS pixels: a phone's, so that text has its size there."""
 FONT_SIZE = 11
 _POINTS_PER_INCH = 72
 _LONGEST = 24
@@ -36,7 +36,7 @@ _STEPS = (
     (600, (1.0, 3.0)),
     (math.inf, (1.0,)),
 )
-"""How far a logarithmic axis reaches at most -> where in a decade it has numbers: at least two,
+"""The largest ratio of a logarithmic axis's ends -> where in a decade it has numbers: at least two,
 and not so many that they run into each other."""
 
 COLOURS = {

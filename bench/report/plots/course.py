@@ -19,7 +19,7 @@ from shufflenet_deploy.runtime.machine.state import State, hottest_c
 _ID = "course"
 _HEIGHT = 220
 _NOW = 0b1111
-"""A Raspberry Pi's bits that tell of this moment, see `State.throttled`."""
+"""The bits of `State.throttled` by which a Raspberry Pi tells of this moment."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class _Curve:
     minutes: list[float]
     values: list[float]
     style: tuple[str, str]
-    """Colour and matplotlib's line or marker."""
+    """The curve's colour in `canvas.COLOURS`, and its line or marker as matplotlib names it."""
 
 
 def course(data: ReportData) -> Plot:

@@ -16,7 +16,7 @@ from shufflenet_deploy.bench.report.plots.series import Series, keys, series_of
 _ID = "front"
 _HEIGHT = 300
 _Placed = tuple[float, FrontPoint]
-"""A variant with its time in milliseconds."""
+"""A variant's time in milliseconds, and the variant."""
 
 
 def front(data: ReportData) -> Plot:
