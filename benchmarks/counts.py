@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from shufflenet_deploy.bench.compare.counts_table import alexnet_ratio
 from shufflenet_deploy.bench.measure.artifacts import Subject, provide
 from shufflenet_deploy.bench.measure.counts import (
+    CountPlan,
     Counts,
     Entry,
-    Wanted,
     begin,
     count_all,
     go_on,
@@ -90,7 +90,7 @@ def _count_table(folder: Path, jobs: int) -> Counts:
     """All cells; those of a run that was stopped are not counted again."""
     choice = _choice(folder)
     subjects = tuple(choice.subjects(load_paper(), _say))
-    wanted = Wanted(subjects=subjects, cpus=CPUS, caches=False, jobs=jobs)
+    wanted = CountPlan(subjects=subjects, cpus=CPUS, caches=False, jobs=jobs)
     partial = folder / "counts.json"
     begun = begin(wanted)
     if partial.exists():
@@ -159,7 +159,7 @@ def _counted(
 ) -> Sequence[Entry]:
     artifacts = provide([one for one in options if one], folder, _say)
     subjects = tuple(map(Subject.of, artifacts))
-    wanted = Wanted(subjects=subjects, cpus=(cpu,), caches=False, jobs=jobs)
+    wanted = CountPlan(subjects=subjects, cpus=(cpu,), caches=False, jobs=jobs)
     *_, counts = count_all(begin(wanted), wanted, _say)
     return counts.entries
 

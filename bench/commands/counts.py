@@ -22,7 +22,7 @@ from shufflenet_deploy.runtime.errors import BenchError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shufflenet_deploy.bench.measure.counts import Counts, Wanted
+    from shufflenet_deploy.bench.measure.counts import CountPlan, Counts
 
 DEFAULT_SUITE = "quick"
 
@@ -94,7 +94,7 @@ def counts(
 
     from shufflenet_deploy.bench.compare.counts_table import show
     from shufflenet_deploy.bench.emulation.processors import DEFAULT
-    from shufflenet_deploy.bench.measure.counts import Wanted
+    from shufflenet_deploy.bench.measure.counts import CountPlan
     from shufflenet_deploy.bench.measure.session import Choice
     from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.presentation.terminal import stdout_console
@@ -111,29 +111,29 @@ def counts(
         engines=tuple(dict.fromkeys(engines or ())),
     )
     choice.needed_engines()  # refuses what cannot be before anything is made
-    wanted = Wanted(
+    plan = CountPlan(
         subjects=(),
         cpus=tuple(dict.fromkeys(cpus or (DEFAULT,))),
         caches=caches(kind) is True,
         jobs=jobs or len(os.sched_getaffinity(0)),
     )
-    begun = _begin(wanted, out, resume)
+    begun = _begin(plan, out, resume)
     subjects = tuple(choice.subjects(load_paper(), _tell))
-    found = _count(begun, msgspec.structs.replace(wanted, subjects=subjects), out)
+    counted = _count(begun, msgspec.structs.replace(plan, subjects=subjects), out)
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+        sys.stdout.buffer.write(msgspec.json.encode(counted) + b"\n")
     else:
-        show(found, stdout_console())
+        show(counted, stdout_console())
     _tell(f"counts: {out}")
 
 
-def _begin(wanted: Wanted, out: Path, resume: bool) -> Counts:
+def _begin(plan: CountPlan, out: Path, resume: bool) -> Counts:
     """New counts, or with `resume` those in `out`."""
     from shufflenet_deploy.bench.documents import COUNTS, kind_at, load_to_resume
     from shufflenet_deploy.bench.measure.counts import begin, go_on, read
 
     earlier = load_to_resume(out, read) if resume and out.exists() else None
-    begun = begin(wanted)
+    begun = begin(plan)
     if earlier:
         return go_on(earlier, begun, out)
     if kind_at(out) == COUNTS and not read(out).complete:
@@ -145,19 +145,19 @@ def _begin(wanted: Wanted, out: Path, resume: bool) -> Counts:
     return begun
 
 
-def _count(begun: Counts, wanted: Wanted, out: Path) -> Counts:
+def _count(begun: Counts, plan: CountPlan, out: Path) -> Counts:
     from shufflenet_deploy.bench.measure.counts import count_all, write
 
-    found = begun
+    counted = begun
     tell: Callable[[str], None] = _tell
     try:
-        for latest in count_all(begun, wanted, tell):
-            found = latest
-            write(out, found)
+        for latest in count_all(begun, plan, tell):
+            counted = latest
+            write(out, counted)
     except KeyboardInterrupt:
-        kept = f"what was counted is in {out}, --resume goes on" if found.entries else "nothing"
+        kept = f"what was counted is in {out}, --resume goes on" if counted.entries else "nothing"
         raise BenchError(f"interrupted: {kept}") from None
-    return found
+    return counted
 
 
 def _tell(line: str) -> None:

@@ -67,7 +67,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     complete: bool = False
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class CountPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be counted."""
 
     subjects: tuple[Subject, ...]
@@ -77,11 +77,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """How many artifacts are counted at once."""
 
 
-def begin(wanted: Wanted) -> Counts:
+def begin(plan: CountPlan) -> Counts:
     """Counts without entries. Raises `BenchError` for a processor that is not known."""
-    for cpu in wanted.cpus:
+    for cpu in plan.cpus:
         find_processor(cpu)
-    return Counts(qemu=find_qemu().version, counts="cache" if wanted.caches else "instructions")
+    return Counts(qemu=find_qemu().version, counts="cache" if plan.caches else "instructions")
 
 
 def go_on(earlier: Counts, begun: Counts, path: Path) -> Counts:
@@ -95,7 +95,7 @@ def go_on(earlier: Counts, begun: Counts, path: Path) -> Counts:
     return replace(earlier, complete=False)
 
 
-def count_all(begun: Counts, wanted: Wanted, tell: Tell) -> Iterator[Counts]:
+def count_all(begun: Counts, plan: CountPlan, tell: Tell) -> Iterator[Counts]:
     """Count what `begun` lacks, and yield all that there is after each entry.
 
     Raises `BenchError` as `emulation.count.count` does. Nothing runs on after this has ended.
@@ -103,36 +103,36 @@ def count_all(begun: Counts, wanted: Wanted, tell: Tell) -> Iterator[Counts]:
     there = {(entry.sha256, entry.engine, entry.cpu): entry for entry in begun.entries}
     jobs = {
         key: (subject, find_processor(cpu))
-        for subject in wanted.subjects
-        for cpu in wanted.cpus
+        for subject in plan.subjects
+        for cpu in plan.cpus
         if (key := (subject.sha256, subject.engine, cpu)) not in there
     }
     stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=max(1, wanted.jobs)) as pool:
-        running = [pool.submit(_entry, *job, wanted.caches, tell, stop) for job in jobs.values()]
+    with ThreadPoolExecutor(max_workers=max(1, plan.jobs)) as pool:
+        running = [pool.submit(_entry, *job, plan.caches, tell, stop) for job in jobs.values()]
         try:
             for done, future in enumerate(as_completed(running), start=1):
                 entry = future.result()
                 there[entry.sha256, entry.engine, entry.cpu] = entry
                 tell(f"[{done}/{len(jobs)}] {entry.artifact} on {entry.cpu}")
-                yield replace(begun, entries=_ordered(there, wanted, begun))
+                yield replace(begun, entries=_ordered(there, plan, begun))
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-    yield replace(begun, entries=_ordered(there, wanted, begun), complete=True)
+    yield replace(begun, entries=_ordered(there, plan, begun), complete=True)
 
 
 def _ordered(
-    there: dict[tuple[str, str, str], Entry], wanted: Wanted, begun: Counts
+    there: dict[tuple[str, str, str], Entry], plan: CountPlan, begun: Counts
 ) -> tuple[Entry, ...]:
-    """As it is wanted, and then what an earlier run had beside that.
+    """In the order of `plan`, and then what an earlier run had beside that.
 
     Files of equal bytes, as of a network in which `fast` rewrites nothing, are counted once.
     """
     entries = [
         _of(subject, there[key])
-        for subject in wanted.subjects
-        for cpu in wanted.cpus
+        for subject in plan.subjects
+        for cpu in plan.cpus
         if (key := (subject.sha256, subject.engine, cpu)) in there
     ]
     keys = {entry.key for entry in entries}
