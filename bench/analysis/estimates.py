@@ -31,13 +31,13 @@ def ratios(results: Results, block: Block, paper: Paper) -> dict[int, Estimate]:
     """Model -> its time by that of the block's base model, which has no entry itself."""
     base = base_of(block, paper)
     measured = processes(results, block)
-    found = {}
+    estimates = {}
     for member in block.members:
         if member != base:
             estimate = _estimate(measured, (member, base), lambda times: times[0] / times[1])
             if estimate:
-                found[member] = estimate
-    return found
+                estimates[member] = estimate
+    return estimates
 
 
 def base_of(block: Block, paper: Paper) -> int:
@@ -66,9 +66,9 @@ def claimed(results: Results, block: Block, paper: Paper) -> Estimate | None:
 
 def is_known(results: Results, block: Block, paper: Paper) -> bool:
     """Whether what the block is for is known as well as the parameters want it."""
-    wanted = [claimed(results, block, paper), *ratios(results, block, paper).values()]
+    estimates = [claimed(results, block, paper), *ratios(results, block, paper).values()]
     wanted_percent = results.parameters.interval_percent
-    widths = [half_width_percent(estimate) for estimate in wanted if estimate]
+    widths = [half_width_percent(estimate) for estimate in estimates if estimate]
     return all(width is not None and width <= wanted_percent for width in widths)
 
 
@@ -90,12 +90,12 @@ def _estimate(
         for process in measured
         if all(process.get(member) for member in members)
     ]
-    series = [each for each in series if set.intersection(*(set(one) for one in each))]
+    series = [of_process for of_process in series if statistics.shared_rounds(of_process)]
     if not series:
         return None
     logs = statistics.per_process(statistic, series)
     interval = statistics.log_interval(logs)
-    rounds = sum(len(set.intersection(*(set(one) for one in each))) for each in series)
+    rounds = sum(len(statistics.shared_rounds(of_process)) for of_process in series)
     return Estimate(
         value=interval.value,
         low=interval.low,

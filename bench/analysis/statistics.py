@@ -80,16 +80,21 @@ def outliers(values: Sequence[float]) -> int:
     return sum(abs(value - centre) > far for value in values)
 
 
+def shared_rounds(series: Sequence[Series]) -> set[int]:
+    """The rounds that all of `series` have; there must be at least one series."""
+    return set.intersection(*(set(figures) for figures in series))
+
+
 def over_rounds(statistic: Callable[[Sequence[float]], float], series: Sequence[Series]) -> float:
     """The median over the rounds that all of `series` have of `statistic` of each round.
 
     Models that took turns in a round saw the same machine, whatever it did in the next.
     Raises ValueError where they share no round.
     """
-    shared = set.intersection(*(set(one) for one in series))
+    shared = shared_rounds(series)
     if not shared:
         raise ValueError("the series share no round")
-    return median(statistic([one[number] for one in series]) for number in shared)
+    return median(statistic([figures[number] for figures in series]) for number in shared)
 
 
 def per_process(
@@ -181,7 +186,7 @@ def bootstrap_interval(
         _mean_and_error(generator.choices(values, k=len(values))) for _ in range(_RESAMPLES)
     )
     # A resample of one value over and over has no error, and tells nothing.
-    studentised = [(one - mean) / its_error for one, its_error in resamples if its_error]
+    studentised = [(its_mean - mean) / its_error for its_mean, its_error in resamples if its_error]
     if not studentised:
         return mean, mean, mean
     tail = (1 - confidence) / 2
