@@ -54,7 +54,7 @@ def match(artifact: Artifact, classes: tuple[str, ...]) -> Candidate:
         return Candidate(artifact, tuple(range(len(classes))))
     if all(_WORDNET_ID.fullmatch(name) for name in classes):
         labels = tuple(
-            found[0] if (found := _WORDNET_ID.match(label)) else label for label in labels
+            wordnet_id[0] if (wordnet_id := _WORDNET_ID.match(label)) else label for label in labels
         )
     _compare(artifact, labels, classes)
     return Candidate(artifact, tuple(labels.index(name) for name in classes))
@@ -62,14 +62,14 @@ def match(artifact: Artifact, classes: tuple[str, ...]) -> Candidate:
 
 def _compare(artifact: Artifact, labels: tuple[str, ...], classes: tuple[str, ...]) -> None:
     """Raise `BenchError` for the first class that only one side has, or one side has twice."""
-    known, wanted = set(labels), set(classes)
+    known, in_data = set(labels), set(classes)
     for name in classes:
         if name not in known:
             raise BenchError(
                 f"the data has a class {name!r}, which {artifact.path} does not know: {_ADVICE}"
             )
     for name in labels:
-        if name not in wanted:
+        if name not in in_data:
             raise BenchError(
                 f"{artifact.path} knows a class {name!r}, which the data does not have: {_ADVICE}"
             )

@@ -67,10 +67,11 @@ def evaluate(
     `InferenceError` where an engine fails.
     """
     judged = [
-        _Judged(one, opener(one.artifact.path, settings.threads, one.engine)) for one in candidates
+        _Judged(candidate, opener(candidate.artifact.path, settings.threads, candidate.engine))
+        for candidate in candidates
     ]
     unusable: list[Unusable] = []
-    geometries = {_geometry(one) for one in candidates}
+    geometries = {_geometry(candidate) for candidate in candidates}
     for batch in _batches(dataset, geometries, settings.batch, unusable, report):
         _judge(judged, batch, clock)
     images = len(dataset.examples) - len(unusable)
@@ -86,8 +87,8 @@ def evaluate(
         batch=settings.batch,
         threads=settings.threads,
         artifacts=tuple(
-            one.accuracy(None if one is judged[0] else judged[0], len(dataset.labels))
-            for one in judged
+            judgement.accuracy(None if judgement is judged[0] else judged[0], len(dataset.labels))
+            for judgement in judged
         ),
     )
 
@@ -151,7 +152,7 @@ class _Judged:
         )
 
     def _against(self, first: _Judged) -> Comparison:
-        right, first_right = (np.concatenate(one.places) == 0 for one in (self, first))
+        right, first_right = (np.concatenate(judgement.places) == 0 for judgement in (self, first))
         lost, gained = int((first_right & ~right).sum()), int((right & ~first_right).sum())
         if not first.signal:
             raise BenchError(
@@ -178,17 +179,17 @@ def _judge(judged: Sequence[_Judged], batch: _Batch, clock: ClockNs) -> None:
     """Run one batch through all, and add what comes of it to theirs."""
     inputs: dict[tuple[Preprocessing, str, str], NDArray[Any]] = {}
     first: NDArray[np.float64] | None = None
-    for one in judged:
-        manifest = one.candidate.artifact.manifest
+    for judgement in judged:
+        manifest = judgement.candidate.artifact.manifest
         key = (manifest.preprocessing, manifest.input.layout, manifest.input.dtype)
         if key not in inputs:
-            inputs[key] = network_input(batch.pixels[_geometry(one.candidate)], manifest)
-        logits = one.run(inputs[key], clock)
+            inputs[key] = network_input(batch.pixels[_geometry(judgement.candidate)], manifest)
+        logits = judgement.run(inputs[key], clock)
         first = logits if first is None else first
-        one.answers.append(logits.argmax(axis=1))
-        one.places.append(ranks(logits, batch.classes))
-        one.signal += float(np.square(logits).sum())
-        one.noise += float(np.square(logits - first).sum())
+        judgement.answers.append(logits.argmax(axis=1))
+        judgement.places.append(ranks(logits, batch.classes))
+        judgement.signal += float(np.square(logits).sum())
+        judgement.noise += float(np.square(logits - first).sum())
 
 
 def _geometry(candidate: Candidate) -> Preprocessing:
@@ -232,5 +233,5 @@ def _batches(
 def _batch(classes: Sequence[int], pixels: Sequence[dict[Preprocessing, Pixels]]) -> _Batch:
     return _Batch(
         np.array(classes),
-        {geometry: np.stack([one[geometry] for one in pixels]) for geometry in pixels[0]},
+        {geometry: np.stack([image[geometry] for image in pixels]) for geometry in pixels[0]},
     )

@@ -55,8 +55,8 @@ def ranks(logits: NDArray[Any], classes: NDArray[np.int64]) -> NDArray[np.int64]
 
     Of equal logits, as int8 often has them, the first class is the better, as argmax has it.
     """
-    own = np.take_along_axis(logits, classes[:, None], axis=1)
+    class_logits = np.take_along_axis(logits, classes[:, None], axis=1)
     earlier = np.arange(logits.shape[1]) < classes[:, None]
-    better = (logits > own) | ((logits == own) & earlier)
+    better = (logits > class_logits) | ((logits == class_logits) & earlier)
     places: NDArray[np.int64] = better.sum(axis=1)
     return places

@@ -33,26 +33,26 @@ def show(evaluation: Evaluation, console: Console) -> None:
 
 def _table(artifacts: Sequence[Accuracy], names: Sequence[str]) -> Table:
     columns = [Column("artifact", words=True), Column("top-1 (%)", "top-1\n%")]
-    if any(one.top5 for one in artifacts):
+    if any(artifact.top5 for artifact in artifacts):
         columns.append(Column("top-5 (%)", "top-5\n%"))
     compared = len(artifacts) > 1
     if compared:
         columns += [Column("agree (%)", "agree\n%"), Column("p"), Column("SQNR (dB)", "SQNR\ndB")]
     columns.append(Column("images per s", "images\nper s"))
     rows = []
-    for name, one in zip(names, artifacts, strict=True):
-        cells = [_share(one.top1)]
-        if one.top5:
-            cells.append(_share(one.top5))
+    for name, artifact in zip(names, artifacts, strict=True):
+        cells = [_share(artifact.top1)]
+        if artifact.top5:
+            cells.append(_share(artifact.top5))
         if compared:
-            cells += _comparison(one.against_first)
-        rows.append((name, *cells, decimal(one.images_per_second, 0)))
+            cells += _comparison(artifact.against_first)
+        rows.append((name, *cells, decimal(artifact.images_per_second, 0)))
     return Table("accuracy", tuple(columns), tuple(rows))
 
 
 def _share(share: Share) -> str:
     """With its interval, at the precision that it has."""
-    value, low, high = (decimal(one, 1, 100) for one in (share.share, share.low, share.high))
+    value, low, high = (decimal(figure, 1, 100) for figure in (share.share, share.low, share.high))
     return f"{value} ({low}-{high})"  # shorter than elsewhere: there are up to two in a row
 
 
@@ -69,10 +69,10 @@ def _comparison(comparison: Comparison | None) -> list[str]:
 
 def _titles(artifacts: Sequence[Accuracy]) -> list[str]:
     """The files, with the engine where one file was run by several."""
-    paths = [one.path for one in artifacts]
+    paths = [artifact.path for artifact in artifacts]
     return [
-        f"{one.path} on {one.engine}" if paths.count(one.path) > 1 else one.path
-        for one in artifacts
+        f"{artifact.path} on {artifact.engine}" if paths.count(artifact.path) > 1 else artifact.path
+        for artifact in artifacts
     ]
 
 
@@ -82,7 +82,7 @@ def _names(paths: Sequence[str]) -> tuple[str, list[str]]:
     shared = [word for word in words[0] if all(word in other for other in words)]
     if len(paths) == 1:
         shared.pop()
-    names = ["-".join(word for word in own if word not in shared) for own in words]
+    names = ["-".join(word for word in parts if word not in shared) for parts in words]
     if all(names) and len(set(names)) == len(names):
         return "-".join(shared), names
     return "", list(paths)
