@@ -20,9 +20,9 @@ def find_front(
     nothing.
     """
     points = [
-        (index, one, error)
-        for index, one in enumerate(models)
-        if (options := results.models[one.model].options)
+        (index, model, error)
+        for index, model in enumerate(models)
+        if (options := results.models[model.model].options)
         and options.precision == "fp32"
         and options.input_size == ERRORS_SIZE
         and (error := paper.error(Network.of(options)))
@@ -32,15 +32,15 @@ def find_front(
             model=index,
             top1_error_percent=error.top1_error_percent,
             source=f"the paper's {error.place}",
-            on_front=one.latency_ms is not None
+            on_front=model.latency_ms is not None
             and not any(
-                other.setting == one.setting
-                and _time(other) < _time(one)
+                other.setting == model.setting
+                and _time(other) < _time(model)
                 and better.top1_error_percent < error.top1_error_percent
                 for _, other, better in points
             ),
         )
-        for index, one, error in points
+        for index, model, error in points
     )
 
 

@@ -128,8 +128,8 @@ def _at_full_speed(results: Results) -> _Judge:
         return _every_burst
     slowest = _OWN_DOING * _fast_pulse(pulses)
     limits = {
-        member: TOLERANCE * min(statistics.quantile(own, FASTEST), slowest)
-        for member, own in pulses.items()
+        member: TOLERANCE * min(statistics.quantile(member_pulses, FASTEST), slowest)
+        for member, member_pulses in pulses.items()
     }
     return lambda model: tuple(
         burst
@@ -140,17 +140,19 @@ def _at_full_speed(results: Results) -> _Judge:
 
 def _fast_pulse(pulses: Mapping[int, Sequence[int]]) -> float:
     """Nanoseconds of a pulse at full speed, from those of all models."""
-    return statistics.quantile([ns for own in pulses.values() for ns in own], FASTEST)
+    return statistics.quantile(
+        [ns for member_pulses in pulses.values() for ns in member_pulses], FASTEST
+    )
 
 
 def _pulses(results: Results) -> dict[int, list[int]]:
     """Model -> the pulses beside its bursts, in nanoseconds; no model without any."""
-    found: dict[int, list[int]] = {}
+    pulses: dict[int, list[int]] = {}
     for model in _models(results):
         for burst in model.bursts:
             if burst.pulses_ns:
-                found.setdefault(model.member, []).extend(burst.pulses_ns)
-    return found
+                pulses.setdefault(model.member, []).extend(burst.pulses_ns)
+    return pulses
 
 
 def _models(results: Results) -> Iterator[TimedModel]:

@@ -82,11 +82,11 @@ def _samples(results: Results, runs: Iterable[Run], model: int, threads: int) ->
     """What each of `runs` that timed `model` with so many threads has of it."""
     blocks = {block.id for block in results.blocks if block.threads == threads}
     return [
-        one
+        timed
         for run in runs
         if isinstance(run, Timed) and run.block in blocks
-        for one in run.models
-        if one.member == model and one.bursts
+        for timed in run.models
+        if timed.member == model and timed.bursts
     ]
 
 
@@ -127,12 +127,18 @@ def _model(
 
 def typical_ms(native: Sequence[Native]) -> float:
     """Of several processes: the median of their medians, or of their means from an older one."""
-    return median(one.mean_ms if one.median_ms is None else one.median_ms for one in native)
+    return median(
+        process.mean_ms if process.median_ms is None else process.median_ms for process in native
+    )
 
 
 def _native_ms(results: Results, index: int, threads: int) -> float | None:
-    found = [one for one in results.native if (one.member, one.threads) == (index, threads)]
-    return typical_ms(found) if found else None
+    processes = [
+        process
+        for process in results.native
+        if (process.member, process.threads) == (index, threads)
+    ]
+    return typical_ms(processes) if processes else None
 
 
 @dataclass(frozen=True)
@@ -148,14 +154,16 @@ class _Times:
     @staticmethod
     def of(every: Sequence[TimedModel], counting: Sequence[TimedModel]) -> _Times | None:
         """Of the processes that timed a model, and what of them counts: the latency is of that."""
-        each = [[ns / 1e6 for burst in one.bursts for ns in burst.samples_ns] for one in every]
-        if not each:
+        by_process = [
+            [ns / 1e6 for burst in process.bursts for ns in burst.samples_ns] for process in every
+        ]
+        if not by_process:
             return None
-        everything = tuple(ms for process in each for ms in process)
+        everything = tuple(ms for process in by_process for ms in process)
         cold = [
             burst.cold_ns / 1e6
-            for one in every
-            for burst in one.bursts
+            for process in every
+            for burst in process.bursts
             if burst.cold_ns is not None
         ]
         deviation = statistics.median_absolute_deviation(everything)
@@ -163,7 +171,7 @@ class _Times:
             latency=_latency(counting),
             all_ms=everything,
             mad_percent=100 * deviation / median(everything),
-            outliers=sum(statistics.outliers(process) for process in each),
+            outliers=sum(statistics.outliers(process) for process in by_process),
             cold_ms=median(cold) if cold else None,
         )
 
@@ -171,8 +179,8 @@ class _Times:
 def _latency(counting: Sequence[TimedModel]) -> Estimate:
     interval = statistics.log_interval(
         [
-            math.log(median(ns / 1e6 for burst in one.bursts for ns in burst.samples_ns))
-            for one in counting
+            math.log(median(ns / 1e6 for burst in process.bursts for ns in burst.samples_ns))
+            for process in counting
         ]
     )
     return Estimate(
@@ -180,7 +188,7 @@ def _latency(counting: Sequence[TimedModel]) -> Estimate:
         low=interval.low,
         high=interval.high,
         processes=len(counting),
-        rounds=sum(len(one.bursts) for one in counting),
+        rounds=sum(len(process.bursts) for process in counting),
     )
 
 
@@ -206,13 +214,15 @@ def _verdicts(results: Results, paper: Paper) -> Iterator[Verdict]:
 
 def short_labels(models: Sequence[Model]) -> list[str]:
     """Short names, unique among those of a format and engine: without the words all share."""
-    each = [setting_words(model.options) if model.options else [] for model in models]
-    shared = set.intersection(*(set(one) for one in each)) if each else set()
+    words = [setting_words(model.options) if model.options else [] for model in models]
+    shared = set.intersection(*(set(of_model) for of_model in words)) if words else set()
     labels = [
-        "-".join([Network.of(model.options).label, *(word for word in own if word not in shared)])
+        "-".join(
+            [Network.of(model.options).label, *(word for word in of_model if word not in shared)]
+        )
         if model.options
         else model.name
-        for model, own in zip(models, each, strict=True)
+        for model, of_model in zip(models, words, strict=True)
     ]
     keys = [
         (label, model.format, model.engine) for label, model in zip(labels, models, strict=True)

@@ -108,7 +108,7 @@ def low_frequency(results: Results) -> str | None:
         limits[core] = max(mhz, limits.get(core, 0.0))
     limits |= results.environment.maximum_mhz
     slowest = [min((mhz / limits[core], core, mhz) for core, mhz in run) for run in clocks if run]
-    low = [one for one in slowest if one[0] < 1 - FREQUENCY_TOLERANCE]
+    low = [reading for reading in slowest if reading[0] < 1 - FREQUENCY_TOLERANCE]
     if not low:
         return None
     _, core, mhz = min(low)
@@ -159,7 +159,7 @@ def load(results: Results) -> str | None:
     """Other processes, or other virtual machines, that kept cores busy."""
     runs = [run for run in timed_runs(results) if run.states]
     cores = [other_load(run.states[0], run.states[-1]) for run in runs]
-    busy = [one for one in cores if one is not None and one > OTHER_CORES]
+    busy = [number for number in cores if number is not None and number > OTHER_CORES]
     if busy:
         return (
             f"other processes kept up to {max(busy):.2f} cores busy, {_in_runs(len(busy), results)}"
@@ -169,7 +169,7 @@ def load(results: Results) -> str | None:
         for run, known in zip(runs, cores, strict=True)
         if known is None and (average := run.states[-1].load_average)
     ]
-    high = [one for one in excess if one > LOAD_EXCESS]
+    high = [surplus for surplus in excess if surplus > LOAD_EXCESS]
     if high:
         return (
             f"the load average was up to {max(high):.1f} above the threads that were measured, "
@@ -184,7 +184,7 @@ def short_memory(results: Results) -> str | None:
     if not total:
         return None
     minimum = [min(map(_available, run.states), default=total) for run in timed_runs(results)]
-    short = [one for one in minimum if one < MEMORY_SHARE * total]
+    short = [available for available in minimum if available < MEMORY_SHARE * total]
     if not short:
         return None
     return (
@@ -205,7 +205,9 @@ def climbing(results: Results) -> str | None:
         for run in timed_runs(results)
         for state in run.states
     ]
-    zone = next((hottest_zone(one) for _, one in reversed(readings) if one.temperatures_c), None)
+    zone = next(
+        (hottest_zone(state) for _, state in reversed(readings) if state.temperatures_c), None
+    )
     if zone is None:
         return None
     series = [
@@ -232,11 +234,11 @@ def slow_governor(results: Results) -> str | None:
         for core, governor in _used(results, state.governors).items():
             if governor != "performance":
                 cores.setdefault(governor, set()).add(core)
-    found = (
+    governors = (
         f"{name} on core{'s' * (len(of_it) > 1)} {', '.join(map(str, sorted(of_it)))}"
         for name, of_it in cores.items()
     )
-    return f"the governor is {' and '.join(found)}" if cores else None
+    return f"the governor is {' and '.join(governors)}" if cores else None
 
 
 def missing_sensors(results: Results) -> str | None:
@@ -264,7 +266,7 @@ def _threads(results: Results, run: Timed) -> int:
 def _used(results: Results, of_core: Mapping[int, _T]) -> dict[int, _T]:
     """What belongs to cores on which workers may have run."""
     pinned = results.parameters.cores
-    return {core: one for core, one in of_core.items() if core in pinned or not pinned}
+    return {core: value for core, value in of_core.items() if core in pinned or not pinned}
 
 
 def _in_runs(slow: int, results: Results) -> str:

@@ -33,7 +33,7 @@ def judge(claim: Claim, measured: Estimate) -> tuple[Outcome, str]:
             f"the interval {interval} lies wholly {side} the band {holds}",
         )
     crossed = [edge for edge in (claim.low, top) if low <= edge <= high]
-    edge = min(crossed, key=lambda one: abs(math.log(measured.value / one)))
+    edge = min(crossed, key=lambda crossing: abs(math.log(measured.value / crossing)))
     return "inconclusive", f"the interval {interval} holds the band's edge {edge:g}: " + _remedy(
         measured, edge
     )
