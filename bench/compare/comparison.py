@@ -109,7 +109,7 @@ def compare(a: Results, b: Results) -> Comparison:
     if not both:
         raise BenchError("A and B have no model in common of which both have times")
     processes_a, processes_b = (side.processes(both) for side in sides)
-    before, after = (absolute(one, len(both)) for one in (processes_a, processes_b))
+    before, after = (absolute(processes, len(both)) for processes in (processes_a, processes_b))
     relatives = _relatives(processes_a, processes_b, len(both))
     canaries = [side.canary_ns() for side in sides]
     return Comparison(
@@ -138,7 +138,9 @@ def failures(comparison: Comparison, percent: float, relative: bool = False) -> 
     Of the latencies, and their geometric mean; or of the relative ratios, whose median is always 1.
     Raises `BenchError` where no ratio has an interval: a gate that can see nothing is no gate.
     """
-    ratios = {one.model: one.relative if relative else one.absolute for one in comparison.changes}
+    ratios = {
+        model.model: model.relative if relative else model.absolute for model in comparison.changes
+    }
     if not relative:
         ratios["the geometric mean"] = comparison.mean
     known = {name: ratio for name, ratio in ratios.items() if ratio and ratio.outcome != "unknown"}
@@ -194,17 +196,17 @@ def _relatives(
         relative(processes, models) for processes in (processes_a, processes_b)
     )
     changes = effects_b.values - effects_a.values
-    found: list[Ratio | None] = []
+    ratios: list[Ratio | None] = []
     for number, others in enumerate(comparable_a & comparable_b):
         ratio = None
         if others.sum() > 1:
-            ordered = sorted(np.flatnonzero(others), key=lambda one: changes[one])
+            ordered = sorted(np.flatnonzero(others), key=lambda model: changes[model])
             middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
             weights = np.eye(models)[number]
             weights[middle] -= 1 / len(middle)
             ratio = _ratio(change(effects_a, effects_b, weights, others))
-        found.append(ratio)
-    return found
+        ratios.append(ratio)
+    return ratios
 
 
 def _ratio(interval: Interval) -> Ratio:

@@ -45,13 +45,13 @@ def compare_counts(a: Counts, b: Counts) -> CountComparison:
 
     Raises `BenchError` where there is nothing of the kind.
     """
-    before, after = ({entry.key: entry for entry in one.entries} for one in (a, b))
+    before, after = ({entry.key: entry for entry in counts.entries} for counts in (a, b))
     changes = tuple(_change(before[key], after[key]) for key in before if key in after)
     if not changes:
         raise BenchError("A and B have no artifact in common that both counted on one processor")
     return CountComparison(
         changes=changes,
-        mean=exp(fsum(log(one.ratio) for one in changes) / len(changes)),
+        mean=exp(fsum(log(change.ratio) for change in changes) / len(changes)),
         only_a=tuple(_title(before[key]) for key in before if key not in after),
         only_b=tuple(_title(after[key]) for key in after if key not in before),
         differences=tuple(_differences(a, b)),
@@ -60,7 +60,7 @@ def compare_counts(a: Counts, b: Counts) -> CountComparison:
 
 def count_failures(comparison: CountComparison, percent: float) -> tuple[str, ...]:
     """What takes more instructions by more than `percent`, also their mean: a line each."""
-    named = [(f"{one.artifact} on {one.cpu}", one.ratio) for one in comparison.changes]
+    named = [(f"{change.artifact} on {change.cpu}", change.ratio) for change in comparison.changes]
     return tuple(
         f"{name} takes {100 * (ratio - 1):.2f}% more instructions"
         for name, ratio in (*named, ("the geometric mean", comparison.mean))
@@ -69,15 +69,15 @@ def count_failures(comparison: CountComparison, percent: float) -> tuple[str, ..
 
 
 def _change(a: Entry, b: Entry) -> CountChange:
-    one, other = a.counted.instructions, b.counted.instructions
+    before, after = a.counted.instructions, b.counted.instructions
     return CountChange(
         artifact=a.artifact,
         engine=a.engine,
         cpu=a.cpu,
         same_file=a.sha256 == b.sha256,
-        a=one,
-        b=other,
-        ratio=other / one,
+        a=before,
+        b=after,
+        ratio=after / before,
     )
 
 
@@ -88,9 +88,9 @@ def _title(entry: Entry) -> str:
 def _differences(a: Counts, b: Counts) -> Iterator[str]:
     if a.qemu != b.qemu:
         yield f"QEMU {a.qemu} and {b.qemu}"
-    one, other = (
+    engines_a, engines_b = (
         sorted({f"{entry.engine} {entry.engine_version}" for entry in counts.entries})
         for counts in (a, b)
     )
-    if one != other:
-        yield f"{', '.join(one)} and {', '.join(other)}"
+    if engines_a != engines_b:
+        yield f"{', '.join(engines_a)} and {', '.join(engines_b)}"

@@ -36,8 +36,14 @@ def show(counts: Counts, console: Console) -> None:
 def show_comparison(comparison: CountComparison, console: Console) -> None:
     """Print on `console` what changed between two files of counts."""
     rows = [
-        (one.artifact, one.cpu, _millions(one.a), _millions(one.b), decimal(one.ratio, 4))
-        for one in comparison.changes
+        (
+            change.artifact,
+            change.cpu,
+            _millions(change.a),
+            _millions(change.b),
+            decimal(change.ratio, 4),
+        )
+        for change in comparison.changes
     ]
     rows.append(("geometric mean", "", "", "", decimal(comparison.mean, 4)))
     table = Table(
@@ -56,7 +62,7 @@ def _changed(comparison: CountComparison) -> Iterator[str]:
             yield f"only in {name}: {', '.join(only)}"
     for line in comparison.differences:
         yield f"A and B differ in: {line}"
-    rebuilt = [one.artifact for one in comparison.changes if not one.same_file]
+    rebuilt = [change.artifact for change in comparison.changes if not change.same_file]
     if rebuilt:
         yield f"another file in B than in A: {', '.join(dict.fromkeys(rebuilt))}"
 
@@ -85,21 +91,22 @@ def alexnet_ratio(counts: Counts, entry: Entry) -> float | None:
     """Instructions of AlexNet / `entry`, all else being equal; None without AlexNet's."""
     if entry.options is None:
         return None
-    wanted = replace(entry.options, network=_REFERENCE, groups=None, scale=None)
-    for one in counts.entries:
-        if one.options == wanted and (one.engine, one.cpu) == (entry.engine, entry.cpu):
-            return one.counted.instructions / entry.counted.instructions
+    reference = replace(entry.options, network=_REFERENCE, groups=None, scale=None)
+    place = entry.engine, entry.cpu
+    for candidate in counts.entries:
+        if candidate.options == reference and (candidate.engine, candidate.cpu) == place:
+            return candidate.counted.instructions / entry.counted.instructions
     return None
 
 
 def _notes(counts: Counts) -> Iterator[str]:
-    engines = sorted({f"{one.engine} {one.engine_version}" for one in counts.entries})
+    engines = sorted({f"{entry.engine} {entry.engine_version}" for entry in counts.entries})
     yield f"QEMU {counts.qemu}, {', '.join(engines)}, {count(1, 'thread')}"
     yield "spread: largest less smallest of some inferences in one process"
     for cpu, caches in {
-        one.cpu: one.counted.cache.caches for one in counts.entries if one.counted.cache
+        entry.cpu: entry.counted.cache.caches for entry in counts.entries if entry.counted.cache
     }.items():
         yield f"caches of {cpu}: {described(caches)}"
-    unchecked = [Path(one.artifact).name for one in counts.entries if one.difference is None]
+    unchecked = [Path(entry.artifact).name for entry in counts.entries if entry.difference is None]
     if unchecked:
         yield f"without a manifest, so what it computes is not checked: {', '.join(unchecked)}"

@@ -27,7 +27,9 @@ def differences(a: Results, b: Results) -> tuple[Difference, ...]:
     names = dict.fromkeys([*facts_a, *facts_b])
     pairs = ((name, facts_a.get(name, MISSING), facts_b.get(name, MISSING)) for name in names)
     return tuple(
-        Difference(what=name, a=one, b=other) for name, one, other in pairs if one != other
+        Difference(what=name, a=fact_a, b=fact_b)
+        for name, fact_a, fact_b in pairs
+        if fact_a != fact_b
     )
 
 

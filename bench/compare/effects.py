@@ -92,10 +92,10 @@ def change(before: Effects, after: Effects, weights: Array, among: Mask) -> Inte
     with the fewest processes of those `among` which the weights were chosen.
     """
     log = float(weights @ (after.values - before.values))
-    degrees = [float(one.degrees[among].min()) for one in (before, after)]
+    degrees = [float(effects.degrees[among].min()) for effects in (before, after)]
     if min(degrees) < 1:
         return Interval(math.exp(log), None, None)
-    variances = [float(((one.parts @ weights) ** 2).sum()) for one in (before, after)]
+    variances = [float(((effects.parts @ weights) ** 2).sum()) for effects in (before, after)]
     total = sum(variances)
     if total == 0:
         return Interval(math.exp(log), math.exp(log), math.exp(log))

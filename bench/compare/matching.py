@@ -44,10 +44,10 @@ class Side:
     def _find_keys(self) -> Iterator[tuple[tuple[int, int], Key]]:
         """Member and threads of every model that was timed, with its key."""
         timed = {
-            (self._threads[run.block], one.member)
+            (self._threads[run.block], timed_model.member)
             for run in self._runs
-            for one in run.models
-            if one.bursts
+            for timed_model in run.models
+            if timed_model.bursts
         }
         seen: Counter[tuple[str, str, int]] = Counter()
         for threads, member in sorted(timed):
@@ -61,17 +61,17 @@ class Side:
     def processes(self, keys: Iterable[Key]) -> list[Process]:
         """The processes that count and timed models of `keys`, numbered in that order."""
         numbers = {key: number for number, key in enumerate(keys)}
-        found = []
+        processes = []
         for run in self._runs:
             logs = {}
-            for one in run.models:
-                key = self._keys.get((one.member, self._threads[run.block]))
-                if one.bursts and key in numbers:
-                    times = [ns for burst in one.bursts for ns in burst.samples_ns]
+            for model in run.models:
+                key = self._keys.get((model.member, self._threads[run.block]))
+                if model.bursts and key in numbers:
+                    times = [ns for burst in model.bursts for ns in burst.samples_ns]
                     logs[numbers[key]] = math.log(median(times))
             if logs:
-                found.append(Process(run.block, logs))
-        return found
+                processes.append(Process(run.block, logs))
+        return processes
 
     def canary_ns(self) -> float | None:
         """Time of the fixed computation at the start of the processes that count, their median."""

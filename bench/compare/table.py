@@ -25,7 +25,7 @@ _Cells = tuple[str, ...]
 def show(comparison: Comparison, console: Console) -> None:
     """Print on `console` what changed, and what has to be known to believe it."""
     show_table(_absolute(comparison), console)
-    if any(one.relative for one in comparison.changes):
+    if any(change.relative for change in comparison.changes):
         show_table(_relative(comparison), console)
     if comparison.differences:
         show_table(_differences(comparison), console)
@@ -34,8 +34,13 @@ def show(comparison: Comparison, console: Console) -> None:
 
 def _absolute(comparison: Comparison) -> Table:
     rows = [
-        (one.model, milliseconds(one.a_ms), milliseconds(one.b_ms), *_cells(one.absolute))
-        for one in comparison.changes
+        (
+            change.model,
+            milliseconds(change.a_ms),
+            milliseconds(change.b_ms),
+            *_cells(change.absolute),
+        )
+        for change in comparison.changes
     ]
     rows.append(("geometric mean", "", "", *_cells(comparison.mean)))
     columns = (_MODEL, Column("A ms"), Column("B ms"), *_RATIO)
@@ -43,13 +48,15 @@ def _absolute(comparison: Comparison) -> Table:
 
 
 def _relative(comparison: Comparison) -> Table:
-    rows = tuple((one.model, *_cells(one.relative)) for one in comparison.changes)
+    rows = tuple((change.model, *_cells(change.relative)) for change in comparison.changes)
     return Table("relative to the models measured with it, B / A", (_MODEL, *_RATIO), rows)
 
 
 def _differences(comparison: Comparison) -> Table:
     columns = tuple(Column(heading, words=True) for heading in ("", "A", "B"))
-    rows = tuple((one.what, one.a, one.b) for one in comparison.differences)
+    rows = tuple(
+        (difference.what, difference.a, difference.b) for difference in comparison.differences
+    )
     return Table("A and B differ in", columns, rows)
 
 
@@ -64,7 +71,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     for name, only in (("A", comparison.only_a), ("B", comparison.only_b)):
         if only:
             yield f"only in {name}: {', '.join(only)}"
-    rebuilt = [one.model for one in comparison.changes if not one.same_file]
+    rebuilt = [change.model for change in comparison.changes if not change.same_file]
     if rebuilt:
         yield f"another file in B than in A: {', '.join(rebuilt)}"
     canary = comparison.canary
@@ -78,10 +85,10 @@ def _notes(comparison: Comparison) -> Iterator[str]:
                 f"warning: the machine itself was {machine} in B: latencies changed with it; "
                 "believe the relative ratios, and gate with --relative"
             )
-    if any(one.absolute.outcome == "unknown" for one in comparison.changes):
+    if any(change.absolute.outcome == "unknown" for change in comparison.changes):
         yield "unknown: measured in one process, which does not tell what is noise"
     yield "beyond noise: the 95% interval, Welch's t over processes, lies on one side of 1"
-    if any(one.relative for one in comparison.changes):
+    if any(change.relative for change in comparison.changes):
         yield (
             "relative: within the same processes, so that a slower machine cancels, and divided "
             "by the median change; what slows all models alike is not seen"
