@@ -85,9 +85,9 @@ class AdbLink:
 
 def find_adb() -> str:
     """The program. Raises `BenchError` where there is none."""
-    found = shutil.which("adb")
-    if found:
-        return found
+    program = shutil.which("adb")
+    if program:
+        return program
     if importlib.util.find_spec("adbutils"):
         import adbutils
 
@@ -120,12 +120,12 @@ class Listed:
 
 def parse_devices(text: str) -> list[Listed]:
     """What `adb devices` prints. Lines of its server that starts, which begin with *, are none."""
-    found = []
+    devices = []
     for line in text.splitlines():
         match = re.fullmatch(r"(\S+)\s+(\S.*?)\s*", line)
         if match and not line.startswith(("*", "List of devices", "adb ")):
-            found.append(Listed(match[1], match[2]))
-    return found
+            devices.append(Listed(match[1], match[2]))
+    return devices
 
 
 def choose(board: Board, listed: Sequence[Listed], named: str | None) -> str:
@@ -133,13 +133,13 @@ def choose(board: Board, listed: Sequence[Listed], named: str | None) -> str:
 
     Raises `BenchError` where it is not there or not ready, and where there are several.
     """
-    wanted = board.host or named
-    fitting = [one for one in listed if wanted in (None, one.serial)]
+    serial = board.host or named
+    fitting = [device for device in listed if serial in (None, device.serial)]
     if not fitting:
-        raise BenchError(_none(wanted, listed))
-    ready = [one for one in fitting if one.state == "device"]
-    if len(ready) > 1 and wanted is None:
-        serials = ", ".join(one.serial for one in ready)
+        raise BenchError(_none(serial, listed))
+    ready = [device for device in fitting if device.state == "device"]
+    if len(ready) > 1 and serial is None:
+        serials = ", ".join(device.serial for device in ready)
         raise BenchError(
             f"several devices are attached ({serials}): choose one by {SERIAL}=..., or as `host` "
             "of a board in your devices.toml",
@@ -147,18 +147,18 @@ def choose(board: Board, listed: Sequence[Listed], named: str | None) -> str:
         )
     if ready:
         return ready[0].serial
-    one = fitting[0]
-    raise BenchError(f"{one.serial} is {_remedy(one.state)}")
+    device = fitting[0]
+    raise BenchError(f"{device.serial} is {_remedy(device.state)}")
 
 
-def _none(wanted: str | None, listed: Sequence[Listed]) -> str:
-    if wanted is None:
+def _none(serial: str | None, listed: Sequence[Listed]) -> str:
+    if serial is None:
         return (
             "no device is attached: connect it by USB, switch on USB debugging in its developer "
             "options, and see adb devices"
         )
-    others = ", ".join(one.serial for one in listed) or "none"
-    return f"{wanted} is not attached (adb sees: {others}): connect it, and see adb devices"
+    others = ", ".join(device.serial for device in listed) or "none"
+    return f"{serial} is not attached (adb sees: {others}): connect it, and see adb devices"
 
 
 def _remedy(state: str) -> str:
@@ -191,7 +191,7 @@ def _listed(program: str, board: Board) -> list[Listed]:
     _adb(program, "start-server", heard=False)
     listed = parse_devices(_adb(program, "devices"))
     address = board.host
-    if address and _TCP.fullmatch(address) and address not in {one.serial for one in listed}:
+    if address and _TCP.fullmatch(address) and address not in {device.serial for device in listed}:
         _adb(program, "connect", address)
         listed = parse_devices(_adb(program, "devices"))
     return listed

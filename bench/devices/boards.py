@@ -44,12 +44,12 @@ def find_board(name: str, user_file: Path | None = None) -> Board:
 
     Raises `BenchError` where there is none.
     """
-    own = user_file or user_boards()
-    boards = load_boards(own)
+    path = user_file or user_boards()
+    boards = load_boards(path)
     if name not in boards:
         raise BenchError(
             f"unknown device {name!r}: choose from {', '.join(boards)}, or describe it in "
-            f"{own or 'a devices.toml'}",
+            f"{path or 'a devices.toml'}",
             usage=True,
         )
     return boards[name]
@@ -135,8 +135,8 @@ def _board(name: str, table: dict[str, Any]) -> Board:
     return board
 
 
-def _broken(path: Path | None, what: str) -> BenchError:
+def _broken(path: Path | None, fault: str) -> BenchError:
     return BenchError(
-        f"{path} describes your own boards and is broken: {what}; mend it, or move it away",
+        f"{path} describes your own boards and is broken: {fault}; mend it, or move it away",
         usage=True,
     )

@@ -25,7 +25,7 @@ class Reading:
     def since(self, before: Reading) -> Reading:
         """What was between `before` and this."""
         return Reading(
-            *(one - other for one, other in zip(astuple(self), astuple(before), strict=True))
+            *(now - then for now, then in zip(astuple(self), astuple(before), strict=True))
         )
 
 
@@ -53,10 +53,10 @@ def between(
             f"{2 * (empty + inferences)} were asked for"
         )
     pairs = [after.since(before) for before, after in list(pairwise(readings))[::2]]
-    instructions = _net([one.instructions for one in pairs], empty)
+    instructions = _net([reading.instructions for reading in pairs], empty)
     # Now and then ONNX Runtime has a thread do something that is no inference's, by the clock.
-    others = median_low([one.instructions_of_others for one in pairs[empty:]])
-    accesses = _net([one.accesses for one in pairs], empty)
+    others = median_low([reading.instructions_of_others for reading in pairs[empty:]])
+    accesses = _net([reading.accesses for reading in pairs], empty)
     if min(instructions) <= 0 or (caches and min(accesses) <= 0):
         raise BenchError("the counting plugin saw nothing of an inference: QEMU did not call it")
     middle = median_low(instructions) + others
@@ -65,8 +65,8 @@ def between(
         spread=(max(instructions) - min(instructions)) / middle,
         cache=CacheCounts(
             accesses=median_low(accesses),
-            l1_misses=median_low(_net([one.l1_misses for one in pairs], empty)),
-            l2_misses=median_low(_net([one.l2_misses for one in pairs], empty)),
+            l1_misses=median_low(_net([reading.l1_misses for reading in pairs], empty)),
+            l2_misses=median_low(_net([reading.l2_misses for reading in pairs], empty)),
             caches=caches,
         )
         if caches

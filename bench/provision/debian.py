@@ -134,13 +134,13 @@ def _sources(architecture: str, backports: bool) -> list[str]:
     release = system.get("VERSION_CODENAME", "")
     format_ = "$(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)"
     listed = _run(["apt-get", "indextargets", "--format", format_])
-    found = set[tuple[str, str, str]]()
+    targets = set[tuple[str, str, str]]()
     for words in map(str.split, listed.splitlines()):
         # Other archives of the host have no part in this, and may not have the architecture.
         if len(words) == 4 and words[0] == "Packages" and words[3] in ("main", "universe"):
-            found.add((words[1], words[2], words[3]))
+            targets.add((words[1], words[2], words[3]))
     suites = {release, f"{release}-updates", f"{release}-security"} - {""}
-    mirrors = [one for one in sorted(found) if one[1] in suites]
+    mirrors = [mirror for mirror in sorted(targets) if mirror[1] in suites]
     if not mirrors:
         raise BenchError(
             f"apt here has no packages of {release or 'a known release'} of Debian or Ubuntu: see "
@@ -149,7 +149,7 @@ def _sources(architecture: str, backports: bool) -> list[str]:
     if system.get("ID") == "ubuntu" and architecture not in ("amd64", "i386"):
         mirrors = [(_PORTS, suite, component) for _, suite, component in mirrors]
     if backports:
-        main = next((one for one in mirrors if one[1] == release), mirrors[0])
+        main = next((mirror for mirror in mirrors if mirror[1] == release), mirrors[0])
         mirrors.append((main[0], f"{release}-backports", main[2]))
     return [f"deb {_keys(system)} {uri} {suite} {part}" for uri, suite, part in mirrors]
 
