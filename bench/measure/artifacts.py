@@ -95,15 +95,15 @@ def _each_once(
 
 
 def provide(
-    wanted: Sequence[Options], folder: Path, tell: Tell, exporter: Sequence[str] = EXPORTER
+    needed: Sequence[Options], folder: Path, tell: Tell, exporter: Sequence[str] = EXPORTER
 ) -> list[Artifact]:
-    """The artifacts of `wanted` in `folder`, with those exported that it does not hold.
+    """The artifacts of `needed` in `folder`, with those exported that it does not hold.
 
     Only a file whose manifest says exactly what is wanted, and whose bytes are those that the
     manifest vouches for, is used as it is. Raises `BenchError` where exporting is impossible.
     """
-    found = {options: _find(options, folder, tell) for options in wanted}
-    missing = [options for options, artifact in found.items() if artifact is None]
+    artifacts = {options: _find(options, folder, tell) for options in needed}
+    missing = [options for options, artifact in artifacts.items() if artifact is None]
     if missing:
         _check_exporter(missing, folder)
     jobs = _by_network(missing)
@@ -111,7 +111,7 @@ def provide(
         names = ", ".join(options.file_name for options in job)
         tell(f"[{number}/{len(jobs)}] exporting {names}")
         _export(job, folder, exporter)
-    return [artifact or _exported(options, folder) for options, artifact in found.items()]
+    return [artifact or _exported(options, folder) for options, artifact in artifacts.items()]
 
 
 def _find(options: Options, folder: Path, tell: Tell) -> Artifact | None:

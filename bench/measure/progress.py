@@ -146,7 +146,7 @@ class _Lines:
         if len(results.runs) <= self._runs:
             return
         self._runs = len(results.runs)
-        block = next(one for one in results.blocks if one.id == results.runs[-1].block)
+        block = next(block for block in results.blocks if block.id == results.runs[-1].block)
         figure = current(results, block, self._paper)
         left = self._step.seconds_left if self._step else None
         if figure:

@@ -75,7 +75,7 @@ def same_file(model: Model, answer: ModelAnswer) -> None:
 def no_room(answer: Answer) -> str:
     """Why models were skipped."""
     return "; ".join(
-        f"{one.artifact.rpartition('/')[2]} needs about {one.needed_bytes / 1e6:.0f} MB of memory "
-        f"where {one.available_bytes / 1e6:.0f} MB are available"
-        for one in answer.skipped
+        f"{model.artifact.rpartition('/')[2]} needs about {model.needed_bytes / 1e6:.0f} MB of "
+        f"memory where {model.available_bytes / 1e6:.0f} MB are available"
+        for model in answer.skipped
     )

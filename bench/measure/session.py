@@ -149,8 +149,8 @@ def _go_on(earlier: Results, begun: Results, out: Path) -> Results:
     files = _files(earlier)
     same_files = files == _files(begun)
     differing = [
-        what
-        for what, before, now in (
+        name
+        for name, before, now in (
             ("the artifacts", files, _files(begun)),
             # Of other artifacts there is no sense in comparing the engines.
             ("the engines", _engines(earlier), _engines(begun if same_files else earlier)),
