@@ -79,28 +79,31 @@ def _per_multiply_add(model: ModelSummary) -> str:
 _MULTIPLY_ADDS = _figure(
     "M multiply-adds",
     "M mult-\nadds",
-    lambda one: decimal(one.multiply_adds, 1, 1e-6, digits=2),
+    lambda model: decimal(model.multiply_adds, 1, 1e-6, digits=2),
 )
 
 TIMES = (
     _MULTIPLY_ADDS,
     _figure("latency (ms)", "latency\nms", _latency),
     _figure("± (%)", "±\n%", _half_width),
-    _wide("95% interval (ms)", lambda one: interval_ms(one.latency_ms)),
-    _figure("p90 (ms)", "p90\nms", lambda one: milliseconds(one.p90_ms)),
-    _figure("p99 (ms)", "p99\nms", lambda one: milliseconds(one.p99_ms)),
-    _wide("min (ms)", lambda one: milliseconds(one.minimum_ms)),
-    _wide("MAD (%)", lambda one: decimal(one.mad_percent, 2)),
-    _wide("outliers", lambda one: f"{one.outliers} of {one.samples}" if one.samples else MISSING),
-    _figure("cold (ms)", "cold\nms", lambda one: milliseconds(one.cold_ms)),
-    _figure("load (ms)", "load\nms", lambda one: decimal(one.load_ms, 1, digits=2)),
-    _wide("first run (ms)", lambda one: milliseconds(one.first_run_ms)),
-    _figure("RAM (MB)", "RAM\nMB", lambda one: decimal(one.peak_memory_bytes, 0, 1e-6)),
+    _wide("95% interval (ms)", lambda model: interval_ms(model.latency_ms)),
+    _figure("p90 (ms)", "p90\nms", lambda model: milliseconds(model.p90_ms)),
+    _figure("p99 (ms)", "p99\nms", lambda model: milliseconds(model.p99_ms)),
+    _wide("min (ms)", lambda model: milliseconds(model.minimum_ms)),
+    _wide("MAD (%)", lambda model: decimal(model.mad_percent, 2)),
+    _wide(
+        "outliers",
+        lambda model: f"{model.outliers} of {model.samples}" if model.samples else MISSING,
+    ),
+    _figure("cold (ms)", "cold\nms", lambda model: milliseconds(model.cold_ms)),
+    _figure("load (ms)", "load\nms", lambda model: decimal(model.load_ms, 1, digits=2)),
+    _wide("first run (ms)", lambda model: milliseconds(model.first_run_ms)),
+    _figure("RAM (MB)", "RAM\nMB", lambda model: decimal(model.peak_memory_bytes, 0, 1e-6)),
     _wide(
         "G multiply-adds per s",
-        lambda one: number((one.multiply_adds_per_second or 0) / 1e9 or None),
+        lambda model: number((model.multiply_adds_per_second or 0) / 1e9 or None),
     ),
-    _figure("% of peak", "% of\npeak", lambda one: decimal(one.share_of_peak, 0, 100)),
+    _figure("% of peak", "% of\npeak", lambda model: decimal(model.share_of_peak, 0, 100)),
 )
 """The columns for a device whose time is a latency."""
 
@@ -109,13 +112,13 @@ COUNTS = (
     _figure(
         "M instructions, emulated",
         "M instructions,\nemulated",
-        lambda one: decimal(one.counted.instructions if one.counted else None, 2, 1e-6),
+        lambda model: decimal(model.counted.instructions if model.counted else None, 2, 1e-6),
     ),
     _figure("instructions per multiply-add", "per mult-\nadd", _per_multiply_add),
     _cached("data accesses", "accesses", 2),
     _cached("L1 misses", "l1_misses", 3),
     _cached("L2 misses", "l2_misses", 3),
-    _wide("RAM (MB)", lambda one: decimal(one.peak_memory_bytes, 0, 1e-6)),
+    _wide("RAM (MB)", lambda model: decimal(model.peak_memory_bytes, 0, 1e-6)),
 )
 """The columns for an emulated processor."""
 
@@ -124,9 +127,10 @@ def figures(data: ReportData) -> list[Figure]:
     """The columns of every models' table of `data`."""
     every = TIMES if data.results.target.latency else COUNTS
     return [
-        one
-        for one in every
-        if not one.optional or any(one.cell(model) != MISSING for model in data.summary.models)
+        figure
+        for figure in every
+        if not figure.optional
+        or any(figure.cell(model) != MISSING for model in data.summary.models)
     ]
 
 
@@ -158,5 +162,5 @@ def _counts(data: ReportData) -> Iterator[Explained]:
         yield Explained(
             "emulated", "each model was loaded and its output checked; a time would be no latency"
         )
-    for caches in dict.fromkeys(one.cache.caches for one in counted if one.cache):
+    for caches in dict.fromkeys(inference.cache.caches for inference in counted if inference.cache):
         yield Explained("caches", described(caches))

@@ -49,16 +49,16 @@ class Document:
     @property
     def pairs(self) -> tuple[Table, ...]:
         """All tables of ratios."""
-        tables = [*(one.pairs for one in self.settings), self.mixed_pairs]
+        tables = [*(setting.pairs for setting in self.settings), self.mixed_pairs]
         return tuple(table for table in tables if table)
 
     @property
     def models(self) -> Iterator[Table]:
         """All tables of models, each followed by that of another harness, where one was asked."""
-        for one in self.settings:
-            yield one.models
-            if one.native:
-                yield one.native
+        for setting in self.settings:
+            yield setting.models
+            if setting.native:
+                yield setting.native
 
 
 def document(data: ReportData) -> Document:

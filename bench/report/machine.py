@@ -70,8 +70,8 @@ def _by_core(figures: Mapping[int, float], unit: str) -> str:
         cores.setdefault(figure, []).append(str(core))
     if len(cores) == 1:
         return f"{next(iter(cores)):g} {unit}"
-    each = [f"{figure:g} {unit} (cores {', '.join(own)})" for figure, own in cores.items()]
-    return "; ".join(each) or _UNTOLD
+    parts = [f"{figure:g} {unit} (cores {', '.join(numbers)})" for figure, numbers in cores.items()]
+    return "; ".join(parts) or _UNTOLD
 
 
 def _parameters(parameters: Parameters, suite: str | None) -> Iterator[_Fact]:

@@ -58,8 +58,14 @@ def _groups(heading: str, groups: Sequence[Group]) -> Table:
 def _operators(operators: Sequence[ProfiledOperator]) -> Table:
     names = tuple(Column(heading, words=True) for heading in ("operator", "kind", "kernel"))
     rows = tuple(
-        (one.name, one.kind, one.operator, _ms(one.own_ns), _percent(one.share))
-        for one in operators
+        (
+            operator.name,
+            operator.kind,
+            operator.operator,
+            _ms(operator.own_ns),
+            _percent(operator.share),
+        )
+        for operator in operators
     )
     return Table("longest operators", (*names, *_TIME), rows)
 

@@ -69,9 +69,9 @@ def front_table(data: ReportData) -> Table:
     models = data.summary.models
     points = [point for point in data.summary.front if models[point.model].latency_ms]
     points.sort(
-        key=lambda one: (
-            data.order(models[one.model].setting),
-            one.top1_error_percent,
+        key=lambda point: (
+            data.order(models[point.model].setting),
+            point.top1_error_percent,
         )
     )
     rows = tuple(
@@ -104,8 +104,8 @@ def facts_table(caption: str, facts: Sequence[tuple[str, str]]) -> Table:
 def _models_table(data: ReportData, title: str, models: Sequence[int]) -> Table:
     shown = figures(data)
     rows = tuple(
-        (one.label, *(figure.cell(one) for figure in shown))
-        for one in (data.summary.models[index] for index in models)
+        (model.label, *(figure.cell(model) for figure in shown))
+        for model in (data.summary.models[index] for index in models)
     )
     columns = (Column("model", words=True), *(figure.column for figure in shown))
     brief = None if data.results.target.latency else f"{title}; emulated: no latency"
@@ -114,16 +114,16 @@ def _models_table(data: ReportData, title: str, models: Sequence[int]) -> Table:
 
 def _native_table(data: ReportData, title: str, models: Sequence[int]) -> Table | None:
     rows = []
-    for one in (data.summary.models[index] for index in models):
+    for model in (data.summary.models[index] for index in models):
         runs = [
             run
             for run in data.results.native
-            if (run.member, run.threads) == (one.model, one.setting.threads)
+            if (run.member, run.threads) == (model.model, model.setting.threads)
         ]
         if runs:
             rows.append(
                 (
-                    one.label,
+                    model.label,
                     milliseconds(typical_ms(runs)),
                     milliseconds(min(run.minimum_ms for run in runs)),
                     milliseconds(median(run.first_ms for run in runs)),
@@ -183,14 +183,14 @@ def names_of(above: ModelSummary, below: ModelSummary) -> tuple[str, str]:
     """
     both = above, below
     if above.setting.engine != below.setting.engine:
-        return _marked(both, [one.setting.engine or one.setting.format for one in both])
+        return _marked(both, [model.setting.engine or model.setting.format for model in both])
     if above.setting.format != below.setting.format:
-        return _marked(both, [one.setting.format for one in both])
+        return _marked(both, [model.setting.format for model in both])
     return above.label, below.label
 
 
 def _marked(both: tuple[ModelSummary, ModelSummary], marks: Sequence[str]) -> tuple[str, str]:
-    above, below = (f"{one.label} ({mark})" for one, mark in zip(both, marks, strict=True))
+    above, below = (f"{model.label} ({mark})" for model, mark in zip(both, marks, strict=True))
     return above, below
 
 
@@ -202,8 +202,8 @@ def _both(data: ReportData, pair: PairSummary) -> tuple[ModelSummary, ModelSumma
 def _published(data: ReportData, pair: PairSummary) -> float | None:
     """The same ratio in the paper's table."""
     points = []
-    for one in _both(data, pair):
-        network, size = data.network(one), one.setting.input_size
+    for model in _both(data, pair):
+        network, size = data.network(model), model.setting.input_size
         point = data.paper.table.point(network, size) if network and size else None
         if point is None:
             return None

@@ -39,7 +39,7 @@ def _lines(parts: Document) -> Iterator[str]:
     for table in parts.models:
         yield from _table(table)
     yield from _items(parts.not_measured)
-    yield from _items([f"{one.name}: {one.meaning}" for one in parts.explained])
+    yield from _items([f"{column.name}: {column.meaning}" for column in parts.explained])
     if parts.front.rows:
         yield from ("## Accuracy against time", "")
         yield from _table(parts.front)
@@ -105,13 +105,15 @@ def _table(table: Table, caption: bool = True) -> Iterator[str]:
     # The outermost bars keep an empty heading a column.
     yield _row(["---" if column.words else "--:" for column in table.columns])
     for row in table.rows:
-        yield _row([_cell(*each) for each in zip(table.columns, row, strict=True)])
+        yield _row([_cell(column, text) for column, text in zip(table.columns, row, strict=True)])
     yield ""
 
 
 def _cell(column: Column, text: str) -> str:
     """An outcome has its symbol too, which is seen before it is read."""
-    symbol = next((SYMBOLS[one] for one in SYMBOLS if column.outcome and one == text), None)
+    symbol = next(
+        (SYMBOLS[outcome] for outcome in SYMBOLS if column.outcome and outcome == text), None
+    )
     if text == MISSING:
         return text  # in a cell it begins no list
     return escaped(f"{symbol} {text}" if symbol else text)

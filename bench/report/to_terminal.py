@@ -23,10 +23,13 @@ def show(data: ReportData, console: Console) -> None:
         show_table(table, console, tight=True)
     for claim in parts.claims:
         show_lines(claim.unsettled, console)
-    show_lines((f"warning: {one.evidence}: {one.remedy}" for one in parts.warnings), console)
+    show_lines(
+        (f"warning: {warning.evidence}: {warning.remedy}" for warning in parts.warnings), console
+    )
     show_lines(parts.not_measured, console)
     show_lines(
-        (f"{one.name}: {one.meaning}" for one in parts.explained if not one.wide_only), console
+        (f"{column.name}: {column.meaning}" for column in parts.explained if not column.wide_only),
+        console,
     )
     show_lines(parts.notes, console)
 
@@ -53,12 +56,12 @@ def show_budget(summary: Summary, budget_ms: float, console: Console) -> None:
 
 def _tables(parts: Document) -> Iterator[Table]:
     """Of each setting its models and their ratios; then what compares settings; then verdicts."""
-    for one in parts.settings:
-        yield one.models
-        if one.native:
-            yield one.native
-        if one.pairs:
-            yield one.pairs
+    for setting in parts.settings:
+        yield setting.models
+        if setting.native:
+            yield setting.native
+        if setting.pairs:
+            yield setting.pairs
     if parts.mixed_pairs:
         yield parts.mixed_pairs
     for claim in parts.claims:

@@ -93,9 +93,9 @@ class ClaimVerdicts:
 def claims_verdicts(data: ReportData) -> Iterator[ClaimVerdicts]:
     """The claims that were judged, in the paper's order, each with its verdicts."""
     for claim in data.paper.claims:
-        verdicts = [one for one in data.summary.verdicts if one.claim == claim.id]
+        verdicts = [verdict for verdict in data.summary.verdicts if verdict.claim == claim.id]
         if verdicts:
-            verdicts.sort(key=lambda one: data.order(one.setting))
+            verdicts.sort(key=lambda verdict: data.order(verdict.setting))
             yield _claim(data, claim, verdicts)
 
 
@@ -106,14 +106,14 @@ def tally(data: ReportData) -> list[tuple[Outcome, int]]:
 
 
 def _claim(data: ReportData, claim: Claim, verdicts: Sequence[Verdict]) -> ClaimVerdicts:
-    reasons = {one.reason for one in verdicts}
+    reasons = {verdict.reason for verdict in verdicts}
     shared = (
         verdicts[0].reason
-        if len(reasons) == 1 and all(one.outcome == "inconclusive" for one in verdicts)
+        if len(reasons) == 1 and all(verdict.outcome == "inconclusive" for verdict in verdicts)
         else None
     )
     ends = _scale(verdicts)
-    rows = tuple(_row(one, ends, shared) for one in verdicts)
+    rows = tuple(_row(verdict, ends, shared) for verdict in verdicts)
     return ClaimVerdicts(
         id=claim.id,
         title=claim.title,
@@ -124,9 +124,9 @@ def _claim(data: ReportData, claim: Claim, verdicts: Sequence[Verdict]) -> Claim
         reason=shared,
         table=_table(data, claim, rows),
         unsettled=tuple(
-            f"{claim.title}, {briefly_where(one.setting)}: {one.reason}"
-            for one in verdicts
-            if one.outcome == "inconclusive"
+            f"{claim.title}, {briefly_where(verdict.setting)}: {verdict.reason}"
+            for verdict in verdicts
+            if verdict.outcome == "inconclusive"
         ),
     )
 
@@ -182,12 +182,16 @@ def _scale(verdicts: Sequence[Verdict]) -> tuple[float, float]:
     """Both ends of the gauges of one claim: equal lengths are equal factors."""
     shown = [
         value
-        for one in verdicts
+        for verdict in verdicts
         for value in (
-            one.low,
-            one.high,
-            one.paper_table,
-            *((one.measured.value, one.measured.low, one.measured.high) if one.measured else ()),
+            verdict.low,
+            verdict.high,
+            verdict.paper_table,
+            *(
+                (verdict.measured.value, verdict.measured.low, verdict.measured.high)
+                if verdict.measured
+                else ()
+            ),
         )
         if value is not None and value > 0
     ]

@@ -58,9 +58,9 @@ def _bars(data: ReportData, setting: Setting, models: Sequence[int]) -> Iterator
     time = summary.models[alone].latency_ms
     paired = {pair.denominator: pair.ratio for pair in summary.pairs if pair.numerator == alone}
     for index, name in zip(models, data.networks(models), strict=True):
-        own = summary.models[index].latency_ms
-        if index != alone and time and own:
-            ratio = paired.get(index) or _quotient(time, own)
+        latency = summary.models[index].latency_ms
+        if index != alone and time and latency:
+            ratio = paired.get(index) or _quotient(time, latency)
             paper = _paper(data, setting, data.network(summary.models[index]))
             yield _Bar(name, ratio, paper)
 
@@ -75,8 +75,8 @@ def _paper(data: ReportData, setting: Setting, network: Network | None) -> float
     if network is None or setting.input_size is None:
         return None
     table, size = data.paper.table, setting.input_size
-    theirs, other = table.point(_ALEXNET, size), table.point(network, size)
-    return theirs[1] / other[1] if theirs and other else None
+    alexnet_point, network_point = table.point(_ALEXNET, size), table.point(network, size)
+    return alexnet_point[1] / network_point[1] if alexnet_point and network_point else None
 
 
 def _panel(data: ReportData, id: str, setting: Setting, bars: Sequence[_Bar]) -> Panel:
@@ -122,9 +122,9 @@ def _figure(axes: Axes, end: float, height: float, value: float) -> None:
 def _finding(bars: Sequence[_Bar]) -> str:
     # Those that the paper has too say most.
     told = sorted(bars, key=lambda bar: bar.paper is None)[:_TOLD]
-    each = [
+    ratios = [
         f"{number(bar.ratio.value)} times that of {bar.name}"
         + (f" (the paper: {number(bar.paper)})" if bar.paper else "")
         for bar in told
     ]
-    return f"AlexNet's time is {listed(each)}."
+    return f"AlexNet's time is {listed(ratios)}."

@@ -57,11 +57,11 @@ def _missing_sensors(results: Results) -> Iterator[str]:
     states = [state for _, state in _states(results)]
     missing = [
         name
-        for name, found in (
+        for name, is_told in (
             ("temperature", any(state.temperatures_c for state in states)),
             ("frequency", any(state.frequencies_mhz for state in states)),
         )
-        if not found
+        if not is_told
     ]
     if missing:
         yield f"The machine tells no {' and no '.join(missing)}."
@@ -114,7 +114,7 @@ def _frequency(results: Results) -> Panel | None:
     curves = [
         _Curve(minutes, fastest, ("series-1", "--")),
         _Curve(minutes, slowest, ("series-2", "-")),
-        _Curve([one for one, _ in throttled], [one for _, one in throttled], ("ink", "x")),
+        _Curve([minute for minute, _ in throttled], [mhz for _, mhz in throttled], ("ink", "x")),
     ]
     which = f"cores {', '.join(map(str, pinned))}" if pinned else "all cores"
     return _panel("frequency", "MHz", finding, curves, which)

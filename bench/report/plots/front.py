@@ -49,7 +49,7 @@ def front(data: ReportData) -> Plot:
 
 def _panel(data: ReportData, id: str, setting: Setting, points: Sequence[_Placed]) -> Panel:
     title = where(setting)
-    best = sorted((one for one in points if one[1].on_front), key=lambda one: one[0])
+    best = sorted((placed for placed in points if placed[1].on_front), key=lambda placed: placed[0])
 
     def paint(axes: Axes) -> None:
         log_axis(axes, "x", [time for time, _ in points])
@@ -64,9 +64,9 @@ def _panel(data: ReportData, id: str, setting: Setting, points: Sequence[_Placed
             linewidth=1,
         )
         series = [_series(data, point) for _, point in points]
-        for one, placed in zip(series, points, strict=True):
+        for own_series, placed in zip(series, points, strict=True):
             # Of one network alone the legend tells the scale as well.
-            _mark(axes, data, placed, named=series.count(one) > 1)
+            _mark(axes, data, placed, named=series.count(own_series) > 1)
 
     drawing = draw(id, f"accuracy against time, {title}", _HEIGHT, paint)
     names = [data.network_label(data.summary.models[point.model]) for _, point in best]

@@ -128,7 +128,7 @@ def _by_series(points: Sequence[_Point]) -> list[list[_Point]]:
 
 def _claim(data: ReportData) -> Claim | None:
     claims = data.paper.claims
-    return next((one for one in claims if one.statistic == "speedup_per_fourfold"), None)
+    return next((claim for claim in claims if claim.statistic == "speedup_per_fourfold"), None)
 
 
 def _paper_speedup(data: ReportData, claim: Claim, setting: Setting) -> float:

@@ -40,11 +40,11 @@ def series_of(network: Network | None) -> Series:
 
 def keys(networks: Iterable[Network | None]) -> tuple[Key, ...]:
     """The legend of all series that occur."""
-    found = {series_of(network) for network in networks}
+    present = {series_of(network) for network in networks}
     order = [*_KNOWN, "others"]
     return tuple(
-        Key(one.colour, one.marker, one.name)
-        for one in sorted(found, key=lambda one: order.index(one.name))
+        Key(series.colour, series.marker, series.name)
+        for series in sorted(present, key=lambda series: order.index(series.name))
     )
 
 
