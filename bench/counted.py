@@ -43,7 +43,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 def described(caches: Caches) -> str:
     """What was simulated, in one line."""
     sizes = ", ".join(
-        f"{name} {one.size_bytes >> 10} KiB in {one.ways} ways"
-        for name, one in (("L1", caches.l1), ("L2", caches.l2))
+        f"{name} {cache.size_bytes >> 10} KiB in {cache.ways} ways"
+        for name, cache in (("L1", caches.l1), ("L2", caches.l2))
     )
     return f"{sizes} ({caches.source}); filled by the inference before, no prefetching"

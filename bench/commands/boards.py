@@ -25,20 +25,20 @@ def devices(
     from shufflenet_deploy.bench.devices.probing import probe_all
 
     boards = list(load_boards(user_boards()).values())
-    found = probe_all(boards) if probe else {}
+    probed = probe_all(boards) if probe else {}
     if as_json:
         import msgspec
 
         document = [
-            msgspec.to_builtins(board) | ({"probed": found[board.name]} if probe else {})
+            msgspec.to_builtins(board) | ({"probed": probed[board.name]} if probe else {})
             for board in boards
         ]
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
         return
-    _show(boards, found)
+    _show(boards, probed)
 
 
-def _show(boards: Sequence[Board], found: Mapping[str, Probed]) -> None:
+def _show(boards: Sequence[Board], probed: Mapping[str, Probed]) -> None:
     from shufflenet_deploy.bench.analysis.wording import MISSING
     from shufflenet_deploy.bench.devices import DEVICES
     from shufflenet_deploy.bench.presentation.tables import Column, Table
@@ -54,13 +54,13 @@ def _show(boards: Sequence[Board], found: Mapping[str, Probed]) -> None:
     columns = tuple(Column(heading, words=True) for heading in headings)
     console = stdout_console()
     console.print(drawn(Table("boards", columns, tuple(rows))))
-    if not found:
+    if not probed:
         return
     console.print()
     show_lines(
         (
-            f"{name}: {'' if one.answers else 'no answer: '}{one.says}"
-            for name, one in found.items()
+            f"{name}: {'' if answer.answers else 'no answer: '}{answer.says}"
+            for name, answer in probed.items()
         ),
         console,
     )

@@ -99,7 +99,7 @@ def evaluate_artifacts(
     ]
     stderr = stderr_console()
     with progress(stderr) as report:
-        found = evaluate(
+        evaluation = evaluate(
             candidates,
             dataset if limit is None else dataset.limited(limit),
             data,
@@ -107,15 +107,15 @@ def evaluate_artifacts(
             time.perf_counter_ns,
             report,
         )
-    _tell_unusable(found.unusable, stderr)
-    document = msgspec.json.encode(found) + b"\n"
+    _tell_unusable(evaluation.unusable, stderr)
+    document = msgspec.json.encode(evaluation) + b"\n"
     if out:
         with staged(out) as temporary:
             temporary.write_bytes(document)
     if as_json:
         sys.stdout.buffer.write(document)
     else:
-        show(found, stdout_console())
+        show(evaluation, stdout_console())
 
 
 def main() -> NoReturn:
@@ -126,8 +126,8 @@ def main() -> NoReturn:
 def _tell_unusable(unusable: tuple[Unusable, ...], stderr: Console) -> None:
     from shufflenet_deploy.bench.presentation.terminal import tell
 
-    for one in unusable[:_NAMED]:
-        tell(f"left out: {one.reason}", stderr)
+    for image in unusable[:_NAMED]:
+        tell(f"left out: {image.reason}", stderr)
     if len(unusable) > _NAMED:
         tell(f"left out: {len(unusable) - _NAMED} more images that cannot be read", stderr)
 

@@ -293,8 +293,8 @@ def _opened(job: _Job) -> Iterator[tuple[Device, Environment, Parameters]]:
         environment = describe(device, job.board, job.any_board)
         parameters = job.parameters
         if not parameters.cores:
-            own = pinned(job.board, environment, max(parameters.threads))
-            parameters = replace(parameters, cores=own)
+            cores = pinned(job.board, environment, max(parameters.threads))
+            parameters = replace(parameters, cores=cores)
         yield device, environment, parameters
 
 

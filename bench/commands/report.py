@@ -16,8 +16,8 @@ from shufflenet_deploy.runtime.command_line import run
 app = typer.Typer(add_completion=False)
 
 
-def _show_columns(wanted: bool) -> None:
-    if wanted:
+def _show_columns(show: bool) -> None:
+    if show:
         from shufflenet_deploy.bench.report.to_csv import COLUMNS
 
         width = max(len(column.name) for column in COLUMNS)

@@ -88,7 +88,7 @@ def verify(
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
     else:
         _show(verified)
-    failed = [one.artifact for one in verified if one.verdict != "same"]
+    failed = [artifact.artifact for artifact in verified if artifact.verdict != "same"]
     if failed:
         raise BenchError(f"not the same on {board.name}: {', '.join(failed)}")
 
