@@ -3,4 +3,5 @@
 PROJECT = "shufflenet-deploy"
 """The distribution's name."""
 MAX_THREADS = 256
-"""Beyond any device, and before engines hang or raise errors of their own."""
+"""The most threads that may be asked for: beyond any device, and before engines hang or raise
+errors of their own."""

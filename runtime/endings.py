@@ -14,7 +14,7 @@ from typing import NoReturn
 from shufflenet_deploy.runtime.errors import ProcessError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
-"""Exit codes; the last is for a mistake in what was asked for."""
+"""The exit codes of our processes: success, failure, and a mistake in what was asked for."""
 _MARK = "error: "
 
 

@@ -24,7 +24,7 @@ _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _EXTERNAL = 1
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _MAX_DEPTH = 64
-"""Of graphs inside nodes inside graphs: beyond any model, and before Python's own limit."""
+"""How deep graphs inside nodes are read: beyond any model, and before Python's own limit."""
 
 
 def external_data(path: Path) -> tuple[Path, ...]:

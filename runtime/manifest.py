@@ -41,11 +41,11 @@ class Options(_Record, frozen=True, kw_only=True):
     precision: str = "fp32"
     lowering: str = "fast"
     target: str = "arm64"
-    """For which processor int8 is made: ``arm64`` or ``x86-64``."""
+    """The processor that int8 is made for: ``arm64`` or ``x86-64``."""
     io: str = "float32"
-    """The input's type; with ``uint8`` or ``int8`` it takes pixels as they are."""
+    """The type of the input's numbers; ``uint8`` and ``int8`` take pixels as they are."""
     weights: str = "random"
-    """``random``, or the first 8 digits of the weights' SHA-256."""
+    """The weights in the artifact's name: ``random``, or the first 8 digits of their SHA-256."""
 
     @property
     def file_name(self) -> str:
@@ -74,7 +74,7 @@ class Tensor(_Record, frozen=True, kw_only=True):
     name: str
     shape: tuple[int, ...]
     layout: str
-    """``NCHW``, ``NHWC`` or ``NC``."""
+    """What the dimensions stand for: ``NCHW``, ``NHWC`` or ``NC``."""
     dtype: str
 
 
@@ -86,11 +86,11 @@ class Preprocessing(_Record, frozen=True, kw_only=True):
     """
 
     channel_order: str = "RGB"
-    """Or ``BGR``. `mean` and `std` are in this order too."""
+    """The order of an image's channels, ``RGB`` or ``BGR``; `mean` and `std` are in it too."""
     crop: tuple[int, int]
-    """Height and width in pixels: the network's input."""
+    """Height and width of the crop in pixels: the network's input."""
     crop_fraction: float = 0.875
-    """224 of a shorter side of 256, as is usual for ImageNet."""
+    """The crop's share of the image: 224 of a shorter side of 256, as is usual for ImageNet."""
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
 
@@ -110,10 +110,12 @@ class Weights(_Record, frozen=True, kw_only=True):
     """Where the weights come from."""
 
     origin: str
-    """``random``: right for measuring time, useless for recognising anything."""
+    """The convention and the name of the weights' file, or ``random``: right for measuring time,
+    useless for recognising anything."""
     seed: int | None
     sha256: str
-    """Of the state dict's tensors, names and bytes, in its order."""
+    """The SHA-256 of the weights' file; of random weights that of the state dict's names and
+    tensors, in its order."""
 
 
 class Verification(_Record, frozen=True, kw_only=True):
@@ -128,7 +130,7 @@ class Verification(_Record, frozen=True, kw_only=True):
     inputs: int
     seed: int
     difference: float
-    """Largest difference of a logit over the largest deviation of the network's logits from
+    """The largest difference of a logit, over the largest deviation of the network's logits from
     their mean over the inputs."""
     tolerance: float
 
@@ -145,7 +147,7 @@ class SelfCheck(_Record, frozen=True, kw_only=True):
     seed: int
     logits: tuple[float, ...]
     deviation: float
-    """What differences are divided by: see `Verification.difference`."""
+    """What a logit's difference is divided by, see `Verification.difference`."""
     tolerance: float
 
 
@@ -153,11 +155,11 @@ class Calibration(_Record, frozen=True, kw_only=True):
     """The inputs from which the ranges of int8 were taken."""
 
     source: str
-    """The folder's name, or ``noise``: seeded, for random weights only."""
+    """The name of the folder of images, or ``noise``: seeded, for random weights only."""
     samples: int
     seed: int
     unusable: int
-    """Files that were no images, or broken."""
+    """How many files of the folder were no images, or broken."""
 
 
 class Quantisation(_Record, frozen=True, kw_only=True):
@@ -165,8 +167,8 @@ class Quantisation(_Record, frozen=True, kw_only=True):
 
     scheme: str
     sqnr_db: float | None
-    """Of the logits on some of the calibration's images: signal power over error power. None where
-    the exporting host could not run it."""
+    """Signal power over error power in dB, of the logits on some of the calibration's images; None
+    where the exporting host could not run the artifact."""
 
 
 class Rewrite(_Record, frozen=True, kw_only=True):
@@ -208,13 +210,13 @@ class Manifest(_Record, frozen=True, kw_only=True):
 
     version: int = MANIFEST_VERSION
     files: tuple[File, ...]
-    """In the order of the format's suffixes: the first names the artifact."""
+    """The artifact's files in the order of its format's suffixes: the first names the artifact."""
     options: Options
     weights: Weights
     multiply_adds: int
     parameters: int
     rounded_widths: dict[str, tuple[float, int]]
-    """Widths that the paper's rule makes fractional or indivisible: name -> (wanted, built)."""
+    """Widths that the paper's rule makes fractional or indivisible: name -> (by rule, as built)."""
     input: Tensor
     output: Tensor
     preprocessing: Preprocessing
@@ -224,11 +226,12 @@ class Manifest(_Record, frozen=True, kw_only=True):
     quantisation: Quantisation | None
     calibration: Calibration | None
     verification: Verification | None
-    """None where the exporting host could not run it: `shufflenet-bench verify` checks it where it
-    runs. `footprint` is None then too."""
+    """How far the artifact is from the network; None where the exporting host could not run it.
+    Then `footprint` is None too, and `shufflenet-bench verify` checks it where it runs."""
     self_check: SelfCheck
     remarks: dict[str, int | float | str]
-    """What the engine alone said of it on the exporting host, such as ``delegate_partitions``."""
+    """What the engine alone said of the artifact on the exporting host, such as
+    ``delegate_partitions``."""
     footprint: Footprint | None
     tool_versions: dict[str, str]
 
@@ -239,17 +242,17 @@ class Manifest(_Record, frozen=True, kw_only=True):
 
     @property
     def file_name(self) -> str:
-        """Under which the artifact was exported."""
+        """The name under which the artifact was exported."""
         return self.files[0].name
 
     @property
     def size_bytes(self) -> int:
-        """Of all its files."""
+        """The size of all its files together."""
         return sum(file.size_bytes for file in self.files)
 
     @property
     def sha256(self) -> str:
-        """By which its model is told from others, see `model_sha256`."""
+        """The hash by which its model is told from others, see `model_sha256`."""
         return combined_sha256([file.sha256 for file in self.files])
 
 

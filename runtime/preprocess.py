@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Pixels = NDArray[np.uint8]
-"""Images (N, H, W, 3) or one (H, W, 3), RGB, 0 to 255."""
+"""Images (N, H, W, 3), or one image (H, W, 3), in RGB from 0 to 255."""
 
 _KEPT = 4
-"""Crops that are kept of an image's longer side before it is resized, see `fit`."""
+"""How many crops long an image's sides are at most: what is longer is cut first, see `fit`."""
 
 
 def require_pillow() -> None:

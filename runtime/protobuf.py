@@ -13,7 +13,7 @@ import mmap
 from collections.abc import Iterator
 
 Span = tuple[int, int]
-"""Where a payload begins and ends in the file."""
+"""Where a payload begins in the file, and where it ends."""
 
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 

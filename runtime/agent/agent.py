@@ -40,9 +40,10 @@ from shufflenet_deploy.runtime.worker.client import WORKER, module_command
 from shufflenet_deploy.runtime.worker.process import AT_ONCE, Process
 
 LAUNCH = "SHUFFLENET_DEPLOY_LAUNCH"
-"""The variable by which a bundle, whose Python cannot be started alone, names its `launch`."""
+"""The environment variable in which a bundle, whose Python cannot be started alone, names its
+`launch`."""
 _LOOK_SECONDS = 2.0
-"""How often it looks up from waiting: for silence, and for a worker whose stderr outlives it."""
+"""How often the agent looks up from waiting: for silence, or a worker whose stderr outlives it."""
 
 
 class _Named(msgspec.Struct):

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 UNUSED_SECONDS = 30 * 24 * 3600.0
-"""After which without use what was once copied here is removed."""
+"""How long what was copied here may go unused before it is removed: 30 days."""
 
 
 class Copied:

@@ -14,7 +14,8 @@ import msgspec
 from shufflenet_deploy.runtime.errors import ShufflenetDeployError
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Goes on while the device sleeps, and stays right where its calendar is wrong."""
+"""The clock that tells how long the lock has been held: it goes on while the device sleeps, and
+stays right where its calendar is wrong."""
 
 
 class DeviceTakenError(ShufflenetDeployError):

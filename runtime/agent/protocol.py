@@ -6,9 +6,9 @@ import msgspec
 
 PROTOCOL_VERSION = 1
 ALIVE_SECONDS = 5.0
-"""How often the host says `Alive`."""
+"""How often, in seconds, the host says `Alive`."""
 SILENCE_SECONDS = 30.0
-"""After which without a word from the host the agent takes the link for dead."""
+"""How long the host may say nothing before the agent takes the link for dead."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
@@ -19,16 +19,18 @@ class Begin(_Message, frozen=True, kw_only=True):
     """Host: take the device, and keep it until the link ends."""
 
     host: str
-    """Who asks, for others who find the device taken."""
+    """The name of the host, for others who find the device taken."""
     version: int = PROTOCOL_VERSION
     clock: float | None = None
-    """Seconds since 1970 by the host's clock; None takes the device's for right."""
+    """Seconds since 1970 by the host's clock; None takes the device's clock for right."""
     prepare: bool = False
-    """Set the governor to performance, and back at the end."""
+    """Whether to set the governor to performance, and back at the end."""
     silence_seconds: float | None = SILENCE_SECONDS
-    """None waits for the end of the link however long the host is silent."""
+    """How long the host may say nothing before the agent takes the link for dead; None has it wait
+    for the end of the link, however long that takes."""
     worker: tuple[str, ...] = ()
-    """The command of a worker; none takes the same Python and `shufflenet_deploy.runtime`."""
+    """The command that starts a worker; an empty one takes the agent's own Python and
+    `shufflenet_deploy.runtime`."""
 
 
 class Work(_Message, frozen=True, kw_only=True):
@@ -53,14 +55,14 @@ class Ready(_Message, frozen=True, kw_only=True):
 
     version: int = PROTOCOL_VERSION
     notes: tuple[str, ...] = ()
-    """What the user should know: what became of `prepare`, or that there is no lock."""
+    """Lines that the user should see: what became of `prepare`, or that there is no lock."""
 
 
 class Busy(_Message, frozen=True, kw_only=True):
     """Agent: somebody else has the device. It ends after this."""
 
     holder: str
-    """Who and for how long, in words for the user."""
+    """Who has the device and for how long, in words for the user."""
 
 
 class Said(_Message, frozen=True, kw_only=True):
@@ -73,9 +75,9 @@ class Ended(_Message, frozen=True, kw_only=True):
     """Agent: the worker ended."""
 
     code: int
-    """As `subprocess` has it: negative is a signal."""
+    """The worker's exit code as `subprocess` has it: negative where a signal ended it."""
     answer: str
-    """All of its stdout."""
+    """All that the worker wrote to its stdout."""
 
 
 FromAgent = Ready | Busy | Said | Ended

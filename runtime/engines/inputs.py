@@ -20,9 +20,9 @@ class Input:
 
     name: str
     shape: tuple[int | str | None, ...]
-    """A free dimension is its name, or None where it has none."""
+    """The size of each dimension; a free one has its name here, or None where it has no name."""
     dtype: str
-    """As numpy calls it, such as ``float32``."""
+    """The type of the numbers as numpy calls it, such as ``float32``."""
 
 
 def seeded_input(path: Path, inputs: Sequence[Input], seed: int = 0) -> NDArray[Any]:

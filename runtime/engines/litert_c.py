@@ -24,7 +24,7 @@ from shufflenet_deploy.runtime.errors import InferenceError
 
 DISTRIBUTION = "ai-edge-litert"
 TRIED = ("2.3.",)
-"""Versions whose C interface is known to be the one below."""
+"""Beginnings of the versions whose C interface is known to be the one below."""
 
 _Handle = ctypes.c_void_p
 _CPU = 1
@@ -66,7 +66,7 @@ class Event(NamedTuple):
     tag: str
     """The kernel's name, such as ``Convolution (NHWC, F32) IGEMM``."""
     type: int
-    """A bit of TFLite's EventType."""
+    """What kind of event it is, as a bit of TFLite's EventType."""
     elapsed_us: int
 
 
@@ -182,7 +182,7 @@ class CompiledModel:
 
 
 _KEEP = ctypes.CFUNCTYPE(None, _Handle)(lambda text: None)
-"""What LiteRT calls to free an option's text, which is Python's."""
+"""A function that does nothing, for LiteRT to free an option's text with: the text is Python's."""
 
 
 def _library() -> ctypes.CDLL:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from shufflenet_deploy.runtime.engines import Doubt, Remarks
 
 DELEGATE_PARTITIONS = "delegate_partitions"
-"""The remark: pieces that its XNNPACK delegate runs; 1 is best, and 0 leaves everything to the
-slow reference kernels."""
+"""The name of the remark that says in how many pieces the XNNPACK delegate runs a model: 1 is best,
+and 0 leaves everything to the slow reference kernels."""
 _REMEDY = "use ai-edge-litert, not tflite-runtime, and export with --lowering fast"
 
 

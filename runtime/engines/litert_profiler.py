@@ -29,8 +29,9 @@ from shufflenet_deploy.runtime.profiling.kinds import Kind, Operator, convolutio
 from shufflenet_deploy.runtime.profiling.trace import Trace
 
 _OPERATOR = 1 << 1
+"""The EventType of an operator that LiteRT runs itself."""
 _DELEGATED = 1 << 3
-"""EventType of an operator that LiteRT runs itself, and of one inside a delegate."""
+"""The EventType of an operator inside a delegate."""
 
 Shape = tuple[int, ...]
 
@@ -39,16 +40,16 @@ class Node(NamedTuple):
     """An operator of the file."""
 
     operator: str
-    """TFLite's name for it."""
+    """TFLite's name for the operator, such as ``CONV_2D``."""
     name: str
-    """Of the tensor that it makes."""
+    """The name of the tensor that the operator makes."""
     inputs: tuple[Shape, ...]
     output: Shape
     kind: Kind
 
 
 class LiteRTProfiler:
-    """A `runtime.profiler.Profiler` of LiteRT."""
+    """A `runtime.engines.Profiler` of LiteRT."""
 
     def __init__(self, path: Path, threads: int) -> None:
         self._model = CompiledModel(path, threads)
@@ -180,8 +181,8 @@ _FAMILIES: dict[str, tuple[Kind, tuple[str, ...]]] = {
     "HardSwish": ("elementwise", ("HARD_SWISH",)),
     "Convert": ("conversion", ("QUANTIZE", "DEQUANTIZE", "CAST")),
 }
-"""XNNPACK's name for an operator -> its kind where nothing more is known, and what TFLite's it
-may come from."""
+"""XNNPACK's name for an operator -> its kind where nothing more is known, and TFLite's operators
+that it may come from."""
 
 
 def attribute(tags: Sequence[str], nodes: Sequence[Node]) -> Iterator[Operator]:

@@ -13,7 +13,7 @@ from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.errors import InferenceError
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
-"""Types that ONNX calls otherwise than numpy."""
+"""ONNX's name for a type of numbers -> numpy's, where the two differ."""
 
 
 class OnnxRuntimeSession:

@@ -26,7 +26,8 @@ _SUFFIX = "_kernel_time"
 _RENAMED = re.compile(r"(_nchwc|_token_\d+)+$")
 _QUANTISED = re.compile(r"^(QLinear|Nhwc|Fused|Q)(?=[A-Z])")
 _SHUFFLED_RANK = 5
-"""(N, groups, channels of a group, H, W): a convolutional network has no other use for it."""
+"""The rank of a map in the middle of a shuffle, (N, groups, channels of a group, H, W): a
+convolutional network has no other use for it."""
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -35,12 +36,12 @@ class _Event(msgspec.Struct, frozen=True):
     cat: str
     name: str
     dur: int = 0
-    """Microseconds."""
+    """How long the event took, in microseconds."""
     args: dict[str, Any] = {}
 
 
 class OnnxRuntimeProfiler:
-    """A `runtime.profiler.Profiler` of ONNX Runtime."""
+    """A `runtime.engines.Profiler` of ONNX Runtime."""
 
     def __init__(self, path: Path, threads: int) -> None:
         self._path = path

@@ -28,9 +28,9 @@ class Guess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A class that the network takes an image for."""
 
     index: int
-    """Of the class, from 0."""
+    """The number of the class, from 0."""
     label: str
-    """The index again, where the artifact's manifest has no labels."""
+    """The name of the class; its number where the artifact's manifest has no labels."""
     probability: float
     """The softmax of the logits; how sure the network is, not how often it is right."""
 

@@ -20,7 +20,7 @@ Split = Literal["train", "test"]
 
 DIGITS = "digits"
 HELD_OUT_DIGITS = 540
-"""Of scikit-learn's 1797; the same ones always, an equal share of each digit."""
+"""How many of scikit-learn's 1797 digits are held out: always the same, equally many of each."""
 
 _NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "test": ("val", "test")}
 _SPLITS = [name for names in _NAMES.values() for name in names]
@@ -34,7 +34,7 @@ class Example:
 
     name: str
     read: Callable[[], Image]
-    """Raises `InferenceError` for a file that cannot be read."""
+    """Reads the image; raises `InferenceError` for a file that cannot be read."""
     label: int
 
 

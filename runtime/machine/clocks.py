@@ -5,6 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 ClockNs = Callable[[], int]
-"""Nanoseconds, never going back, such as `time.perf_counter_ns`."""
+"""A clock in nanoseconds that never goes back, such as `time.perf_counter_ns`."""
 ClockSeconds = Callable[[], float]
-"""Seconds, never going back, such as `time.monotonic`."""
+"""A clock in seconds that never goes back, such as `time.monotonic`."""

@@ -36,14 +36,14 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A machine; None is what it does not tell."""
 
     board: str | None
-    """A board's own name, see `board`; PCs have none."""
+    """The board's own name, see `board`; PCs have none."""
     processor: str | None
     architecture: str
     cores: int | None
     kernel: str | None
     total_memory_bytes: int | None
     maximum_mhz: dict[int, float]
-    """Core -> the highest frequency that it is made for; empty where not told."""
+    """Core -> the highest frequency in MHz that it is made for; empty where not told."""
     python_version: str
     package_versions: dict[str, str | None]
 

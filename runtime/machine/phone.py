@@ -16,7 +16,8 @@ from dataclasses import dataclass
 THERMAL_STATUS = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 """Names of the numbers 0 to 6: from `light` on, the system may slow the processor down."""
 _SECONDS = 10.0
-"""They answer within a fiftieth of it, on a phone that is busy within a fifth, or hang."""
+"""How long a phone's services have to answer: they do within a fiftieth of it, on a phone that is
+busy within a fifth, or hang."""
 _MIN_C, _MAX_C = -40.0, 150.0
 
 Ask = Callable[[Sequence[str]], str | None]
@@ -28,9 +29,9 @@ class PhoneState:
 
     battery_c: float | None = None
     battery_ma: float | None = None
-    """Of its battery's current. Makers differ in what its sign means."""
+    """The current of the battery in mA; makers differ in what its sign means."""
     thermal_status: int | None = None
-    """Of `THERMAL_STATUS`."""
+    """How far the phone is throttled by heat: an index of `THERMAL_STATUS`."""
 
 
 def find_phone() -> Ask | None:

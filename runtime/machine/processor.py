@@ -15,7 +15,7 @@ POOLS = (
     "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-"""Variables by which numpy's libraries are told how many threads to start."""
+"""The environment variables by which numpy's libraries are told how many threads to start."""
 
 
 def limit_pools(threads: int, variables: MutableMapping[str, str] = os.environ) -> None:

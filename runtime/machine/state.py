@@ -26,36 +26,37 @@ from shufflenet_deploy.runtime.machine.phone import Ask, PhoneState, find_phone,
 THROTTLED_SECONDS = 5.0
 """How long an answer of vcgencmd or of a phone's services stands: each costs a process."""
 _VCGENCMD_SECONDS = 10.0
-"""It answers within milliseconds, or hangs; on a machine that is busy, within a second or two."""
+"""How long vcgencmd has to answer: it does within milliseconds, on a busy machine within two
+seconds, or hangs."""
 _MIN_SECONDS = 0.2
-"""/proc/stat counts in hundredths of a second, for each core: over less time that is too coarse."""
+"""The shortest time to tell a load of: /proc/stat counts in hundredths of a second a core."""
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A machine's state at one moment. Sensors that are missing leave no entry."""
 
     seconds: float
-    """Since the worker began."""
+    """Seconds since the worker began."""
     governors: dict[int, str]
-    """Core -> what sets its frequency, such as ``performance`` or ``ondemand``."""
+    """Core -> the governor that sets its frequency, such as ``performance`` or ``ondemand``."""
     frequencies_mhz: dict[int, float]
-    """Core -> its frequency now."""
+    """Core -> its frequency at the moment, in MHz."""
     temperatures_c: dict[str, float]
-    """Thermal zone -> degrees Celsius."""
+    """Thermal zone -> its temperature in degrees Celsius."""
     throttled: int | None
-    """A Raspberry Pi's bits, as `vcgencmd get_throttled` prints them: 0 to 3 are now under-voltage,
-    frequency capped, throttled, soft temperature limit; 16 to 19 the same since boot."""
+    """The bits of a Raspberry Pi's `vcgencmd get_throttled`: 0 to 3 are under-voltage, frequency
+    capped, throttled and soft temperature limit at the moment; 16 to 19 the same since boot."""
     load_average: tuple[float, float, float] | None
-    """Over 1, 5 and 15 minutes."""
+    """The load averages over 1, 5 and 15 minutes."""
     available_memory_bytes: int | None
     busy_seconds: float | None
-    """Of all cores together since boot, this process included."""
+    """Processor time of all cores together since boot, in seconds, this process included."""
     own_seconds: float
-    """Processor time of this process."""
+    """Processor time of this process, in seconds."""
     thermal_status: int | None = None
-    """A phone's, of `phone.THERMAL_STATUS`; its battery's temperature is among the zones."""
+    """A phone's index of `phone.THERMAL_STATUS`; its battery's temperature is among the zones."""
     battery_ma: float | None = None
-    """The current of a phone's battery."""
+    """The current of a phone's battery, in mA."""
 
 
 class StateReader:

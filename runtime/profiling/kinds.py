@@ -20,12 +20,15 @@ Kind = Literal[
     "other",
     "engine overhead",
 ]
-"""``convolution`` is any other one. ``layout`` is what moves or pads values and is no shuffle:
-the engine's own reordering of channels included. ``conversion`` is between float and int8.
-``engine overhead`` is what no operator accounts for.
+"""What an operator is to a network's author.
+
+``convolution`` is any other one. ``layout`` is what moves or pads values and is no shuffle: the
+engine's own reordering of channels included. ``conversion`` is between float and int8. ``engine
+overhead`` is what no operator accounts for.
 
 Average pooling that the exporter turned into a depthwise convolution counts as one: it runs as
-one."""
+one.
+"""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -34,9 +37,9 @@ class Operator(NamedTuple):
     """One operator as an engine runs it."""
 
     name: str
-    """The node's, or that of the tensor it makes."""
+    """The name of the file's node, or of the tensor that the operator makes."""
     operator: str
-    """What the engine calls its kernel."""
+    """What the engine calls the operator's kernel."""
     kind: Kind
 
 

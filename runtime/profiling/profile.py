@@ -18,14 +18,14 @@ class ProfiledOperator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     name: str
     operator: str
-    """What the engine calls its kernel."""
+    """What the engine calls the operator's kernel."""
     kind: Kind
     median_ns: int
-    """Over the runs, as the engine's profiler had it."""
+    """The median of the operator's time over the runs, in ns, as the engine's profiler had it."""
     own_ns: float
-    """Without what the profiler itself is estimated to have added."""
+    """The time in ns that is left without what the profiler itself is estimated to have added."""
     share: float
-    """Of the own times of all, the engine's overhead among them."""
+    """The operator's part, from 0 to 1, of all own times, the engine's overhead among them."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,15 +37,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     threads: int
     runs: int
     total_ns: int
-    """Median of a run under the profiler."""
+    """The median time of a run under the profiler, in ns."""
     unprofiled_ns: int
-    """Median of a run without, in the same process and in turns."""
+    """The median time of a run without the profiler, in ns, in the same process and in turns."""
     profiler_ratio: float
-    """The one by the other: the median of the turns' ratios, which a drift does not change."""
+    """A run's time under the profiler by its time without: the median of the turns' ratios, which a
+    drift does not change."""
     surplus_ns: float
-    """Taken from each operator, because the profiler's cost is part of its time; 0 for LiteRT."""
+    """What was taken from each operator's time, in ns, because the profiler's cost is part of it; 0
+    for LiteRT."""
     operators: tuple[ProfiledOperator, ...]
-    """In the order in which they run; the last is what no operator accounts for."""
+    """The operators in the order in which they run; the last is what no operator accounts for."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

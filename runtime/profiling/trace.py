@@ -11,6 +11,6 @@ class Trace(NamedTuple):
     """The operators that an engine ran, and their times in each run."""
 
     operators: tuple[Operator, ...]
-    """In the order in which they run."""
+    """The operators in the order in which they run."""
     runs_ns: tuple[tuple[int, ...], ...]
-    """For each run, in order, a time for each operator."""
+    """For each run, in order, the time of each operator in ns."""

@@ -26,15 +26,15 @@ AGENT = "shufflenet_deploy.runtime.agent"
 COUNTING = "shufflenet_deploy.runtime.worker.counting"
 EXPORT = "shufflenet_deploy.export"
 EVALUATION = "shufflenet_deploy.bench.commands.evaluate"
-"""Modules that are started as processes. The last two are of packages that this one does not
-import: they meet only so, and through files."""
+"""The modules that are started as processes, from `WORKER` on. `EXPORT` and `EVALUATION` are of
+packages that this one does not import: they meet only so, and through files."""
 
 GRACE_SECONDS = 10.0
-"""For an interrupted process to put away what it has begun."""
+"""How long an interrupted process has to put away what it has begun."""
 _LOOK_SECONDS = 0.5
 
 PREFIX = (sys.executable,)
-"""Of commands of this very installation."""
+"""What starts a command of this very installation: its own Python."""
 
 
 def module_command(module: str, prefix: Sequence[str] = PREFIX) -> list[str]:

@@ -22,7 +22,7 @@ from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.processor import limit_pools
 
 MARKER = -1600085855
-"""A number that is no file: closing it fails, and is what the plugin waits for."""
+"""A descriptor that is no file's: closing it fails, and is what the plugin waits for."""
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -31,12 +31,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What is to be counted."""
 
     artifact: str
-    """Path for this process."""
+    """The artifact's path for this process."""
     engine: str | None = None
-    """Its name; None is the first that runs the artifact's format."""
+    """The name of the engine; None takes the first that runs the artifact's format."""
     settle: _Count = 5
-    """Runs before, until the engine has packed its weights and planned its memory, and Python has
-    adapted most of its own code."""
+    """Runs before the first mark, until the engine has packed its weights and planned its memory,
+    and Python has adapted most of its own code."""
     empty: _Count = 3
     """Pairs of marks with nothing between them: what the marks themselves cost."""
     inferences: _Count = 3
@@ -50,7 +50,7 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     engine: str
     engine_version: str
     difference: float | None
-    """Of the self-check; None for a file without a manifest."""
+    """The difference of the self-check, see `SelfCheck`; None for a file without a manifest."""
 
 
 def main() -> None:

@@ -20,13 +20,14 @@ from shufflenet_deploy.runtime.worker.instruments import Instruments
 from shufflenet_deploy.runtime.worker.spec import FullSpeed
 
 FASTEST = 0.1
-"""Of all pulses: what the core can do. The very fastest may be a freak of the clock."""
+"""The quantile of all pulses that shows what the core can do: the very fastest may be chance."""
 _FIRST_PULSES = 20
 _FAST_IN_A_ROW = 20
-"""Pulses, about 10 ms. A neighbour pauses for some of them again and again: of bursts that began
-after one fast pulse every third was slowed down before its timed runs, 10 ms later."""
+"""How many fast pulses end the wait, about 10 ms of them. A neighbour pauses for some pulses again
+and again: of bursts that began after one fast pulse every third was slowed down before its timed
+runs, 10 ms later."""
 _PATIENCE_WITH_A_CORE_NS = 20_000_000
-"""Long enough for one that slept to wake."""
+"""How long to stay on a slow core: long enough for one that slept to wake."""
 
 
 class Waiting:
@@ -37,7 +38,7 @@ class Waiting:
         self._instruments = instruments
         self._pulses: list[int] = []
         self.waited_ns = 0
-        """In all, which no round is charged with."""
+        """Nanoseconds waited in all, which no round is charged with."""
         if wanted:
             self._look_around()
 

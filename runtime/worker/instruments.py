@@ -11,7 +11,7 @@ from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.worker.spec import Progress
 
 Run = Callable[[], object]
-"""One inference."""
+"""Makes one inference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,17 +20,17 @@ class Instruments:
 
     clock: ClockNs
     sleep: Callable[[float], None]
-    """Seconds."""
+    """Sleeps for as many seconds."""
     environment: Callable[[], Environment]
     state: Callable[[], State]
     canary: Callable[[], tuple[int, ...]]
-    """Nanoseconds of each repetition of a fixed kernel."""
+    """Runs the canary, a fixed kernel; the nanoseconds of each repetition."""
     pulse: Callable[[], int]
-    """Nanoseconds of a piece of that kernel."""
+    """Runs a piece of the canary; its nanoseconds."""
     change_core: Callable[[], None]
-    """Go on on another core, where this process may use several."""
+    """Goes on on another core, where this process may use several."""
     peak: Callable[[], float]
-    """Multiply-adds per second of the processor, with the threads that it was told to use."""
+    """Measures the processor's multiply-adds per second, with the threads that it is given."""
     report: Callable[[Progress], None]
 
 

@@ -29,7 +29,7 @@ class Loaded:
     path: Path
     sha256: str
     engine: str | None
-    """By its name, where that was asked for."""
+    """The name of the engine that was asked for; None takes the format's first."""
     session: Session
     images: NDArray[Any]
     load_ns: int

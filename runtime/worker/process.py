@@ -12,11 +12,11 @@ from contextlib import ExitStack, suppress
 from typing import IO
 
 AT_ONCE = 1 << 16
-"""Bytes to read."""
+"""The most bytes that are read at once."""
 _READS = 4
-"""All that a pipe holds, and more."""
+"""How often `lines` reads at most: all that a pipe holds, and more."""
 _CLOSING_SECONDS = 0.5
-"""From the end of a process's stderr to its own."""
+"""How long a process has to end once its stderr has."""
 
 
 class Process:

@@ -38,8 +38,8 @@ from shufflenet_deploy.runtime.profiling.trace import Trace
 
 WARM_UP = 12
 _UNTIMED, _TIMED = 3, 5
-"""Runs of one session before the other has its turn; the first bring its weights back into the
-caches."""
+"""Untimed and timed runs of one session before the other has its turn; the untimed bring its
+weights back into the caches."""
 
 
 def profile(
@@ -96,9 +96,9 @@ class _Times:
     unprofiled_ns: list[int] = field(default_factory=list)
     profiled_ns: list[int] = field(default_factory=list)
     runs: int = 0
-    """Under the profiler, all of them."""
+    """How many runs there were under the profiler, timed or not."""
     counted: list[int] = field(default_factory=list)
-    """Which of them were timed."""
+    """The numbers, from 0, of the runs under the profiler that were timed."""
 
 
 def _measure(

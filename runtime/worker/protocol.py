@@ -16,10 +16,10 @@ from shufflenet_deploy.runtime.errors import ProcessError
 from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress
 
 _REMARKS, _LONGEST = 40, 1000
-"""Lines that are kept of what a process says, and characters of each."""
+"""How many lines are kept of what a process says, and how many characters of each."""
 
 Report = Callable[[Progress], None]
-"""Hears of a worker's progress."""
+"""A function that hears of a worker's progress."""
 
 
 def progress_line(progress: Progress) -> str:

@@ -33,7 +33,7 @@ from shufflenet_deploy.runtime.worker.spec import (
 from shufflenet_deploy.runtime.worker.warm_up import WarmedUp, warm_up
 
 PROBING_RUNS = 3
-"""Of each model where there are no rounds, from which the host foresees how long others take."""
+"""Runs of each model without rounds, from which the host foresees how long others take."""
 _BETWEEN_STATES_NS = 10**9
 _COLD = WarmedUp(times_ns=(), stable=False)
 

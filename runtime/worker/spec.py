@@ -16,7 +16,8 @@ ANSWER_VERSION = 3
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 _NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
-"""Up to eleven days: of much larger numbers no clock makes nanoseconds, and no system sleeps."""
+"""A number of seconds up to eleven days: of much larger ones no clock makes nanoseconds, and no
+system sleeps."""
 Stopped = Literal["rounds", "seconds", "interrupted"]
 
 
@@ -24,70 +25,74 @@ class WarmUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A model is run until its time no longer falls, see `warm_up`."""
 
     minimum: _NotNegative = msgspec.field(default=12, name="least")
-    """Runs; fewer only where `seconds` are over after two."""
+    """The fewest runs; there are fewer only where `seconds` are over after two."""
     maximum: _NotNegative = msgspec.field(default=60, name="most")
     seconds: _Seconds = 1.0
-    """For one model. A slow one has warmed up the caches and the clock with its first run."""
+    """How long to warm up one model; a slow one has warmed up the caches and the clock with its
+    first run."""
 
 
 class CoolDown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to wait for before the rounds: the temperature, or without a sensor the canary."""
 
     temperature_c: float | None
-    """Of the hottest zone, at most."""
+    """The highest temperature, in degrees Celsius, that the hottest zone may have; None leaves it
+    to the canary."""
     canary_ns: int | None
-    """Median of the canary's repetitions, at most."""
+    """The longest median of the canary's repetitions, in ns; None does not wait for it."""
     seconds: _Seconds = 180.0
-    """And then no longer."""
+    """How long to wait at most."""
 
 
 class FullSpeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to wait for before each burst, on a system that does not tell its frequency."""
 
     pulse_ns: _Positive | None
-    """How long a pulse took at full speed in processes before; None where there were none."""
+    """The time of a pulse at full speed in earlier processes, in ns; None where there were none."""
     tolerance: Annotated[float, msgspec.Meta(gt=1)] = 1.15
-    """Over that, a core is slowed down."""
+    """How many times as long as at full speed a pulse may take before its core counts as slow."""
     seconds: _Seconds = 2.0
-    """In all bursts of a process together, and then no longer."""
+    """How long to wait at most, in all bursts of a process together."""
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One process of a block: models that take turns in rounds, a burst at each turn."""
 
     artifacts: tuple[str, ...] = ()
-    """Paths on the device. Without any the answer tells of the device alone."""
+    """The models' paths on the device; without any the answer tells of the device alone."""
     engines: tuple[str | None, ...] = ()
-    """The name of each one's engine, in their order; None takes the first that runs its format, and
-    so does leaving all of them out."""
+    """The name of each artifact's engine, in their order; None takes the first that runs its
+    format, and so does leaving all of them out."""
     rounds: _NotNegative = 20
-    """At most. 0 loads and checks each model, runs it a few times, and measures nothing else."""
+    """The most rounds; 0 loads and checks each model, runs it a few times, and no more."""
     min_rounds: _NotNegative = msgspec.field(default=2, name="least_rounds")
     seconds: _Seconds | None = None
-    """No round begins that would end later than this after the first, but for `min_rounds`."""
+    """How long the rounds may take: none begins that would end later than this after the first
+    began, but for `min_rounds`; None sets no limit."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=MAX_THREADS)] = 1
     cores: tuple[_NotNegative, ...] = ()
-    """To which the worker is pinned; none leaves it to the system."""
+    """The cores to which the worker is pinned; none leaves it to the system."""
     warm_up: WarmUp = WarmUp()
     untimed: _NotNegative = 5
     """Runs at the start of a burst that bring the model's weights back into the caches after
     another model had them: a larger one evicts everything."""
     timed: _Positive = 3
     rest_seconds: _Seconds = 0.0
-    """Before each burst, until the spinning threads of the model before have gone to sleep."""
+    """How long to rest before each burst, until the spinning threads of the model before have gone
+    to sleep."""
     cool_down: CoolDown | None = None
     full_speed: FullSpeed | None = None
     canary: bool = True
-    """Time it before and after the rounds, and pieces of it beside the timed runs."""
+    """Whether to time the canary before and after the rounds, and in pieces beside timed runs."""
     peak: bool = False
-    """Measure the peak rate of the processor too."""
+    """Whether to measure the peak rate of the processor too."""
     profile_runs: _NotNegative = 0
-    """Of each model under its engine's profiler, after all else."""
+    """Runs of each model under its engine's profiler, after all else; 0 profiles none."""
     strict: bool = True
-    """Refuse a model whose self-check is beyond its tolerance: a time of it would mean nothing.
-    Else the difference is answered, and who asks has to judge it."""
+    """Whether to refuse a model whose self-check is beyond its tolerance: a time of it would mean
+    nothing. Else the difference is answered, and who asks has to judge it."""
     seed: int = 0
-    """Of the order of the models in each round."""
+    """The seed of the order of the models in each round."""
 
     def __post_init__(self) -> None:
         """Raise ValueError where it is not told of each artifact by which engine."""
@@ -108,13 +113,14 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     round: int
     position: int
-    """Its place in the round's shuffled order, from 0."""
+    """The burst's place in the round's shuffled order, from 0."""
     cold_ns: int | None
-    """The first untimed run, straight after another model; None where there is none."""
+    """The time of the first untimed run in ns, straight after another model; None without one."""
     samples_ns: tuple[int, ...]
-    """The timed runs in their order."""
+    """The times of the timed runs in ns, in their order."""
     pulses_ns: tuple[int, ...] = ()
-    """Straight before and after the timed runs, a piece of the canary: how fast the core was."""
+    """The times in ns of a piece of the canary straight before and after the timed runs: how fast
+    the core was. Empty without the canary."""
 
 
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,17 +133,17 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     remarks: dict[str, int | float | str]
     """What this engine alone says of the model."""
     load_ns: int
-    """From the file to a session that is ready to run; the engine was imported before."""
+    """The time in ns from the file to a session ready to run; the engine was imported before."""
     first_run_ns: int
     difference: float | None
-    """Of the self-check, see `SelfCheck`; within the tolerance where the spec is strict. None for a
-    file without a manifest, which is checked for numbers that are finite, and for a difference
-    that is no number."""
+    """The difference of the self-check, see `SelfCheck`; within the tolerance where the spec is
+    strict. None for a file without a manifest, which is checked for numbers that are finite, and
+    for a difference that is no number."""
     peak_memory_bytes: int | None
-    """Of the process when this model had been loaded and run: only for the first model is that
-    its own figure."""
+    """The peak memory of the process when this model had been loaded and run: only for the first
+    model is that its own figure."""
     warm_up_ns: tuple[int, ...]
-    """Every run of the warm-up in its order."""
+    """The time of every run of the warm-up in ns, in their order."""
     stable: bool
     """Whether the warm-up ended because the time had stopped falling."""
     bursts: tuple[Burst, ...]
@@ -164,25 +170,25 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: int = ANSWER_VERSION
     threads: int
     cores: tuple[int, ...] | None
-    """On which it was allowed to run; None where the system does not say."""
+    """The cores on which the worker was allowed to run; None where the system does not say."""
     stopped: Stopped
-    """Why there was no further round. What was measured until then is here."""
+    """Why there was no further round; what was measured until then is in the answer."""
     environment: Environment
     states: tuple[State, ...]
-    """Before, between rounds about once a second, and after."""
+    """The machine before the rounds, about once a second between them, and after them."""
     canary: Canary | None
     peak_multiply_adds_per_second: float | None
     skipped: tuple[Skipped, ...]
     models: tuple[ModelAnswer, ...]
-    """In the spec's order, without those skipped."""
+    """The models that were measured, in the spec's order, without those skipped."""
     profiles: tuple[Profile, ...] = ()
-    """Of `models`, where the spec asks for them."""
+    """A profile of each of `models`, where the spec asks for them; else empty."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A line on the worker's stderr while it works."""
 
     stage: str
-    """``load``, ``cool down``, ``warm up``, ``round`` or ``profile``."""
+    """What the worker does: ``load``, ``cool down``, ``warm up``, ``round`` or ``profile``."""
     done: int
     total: int

@@ -10,16 +10,16 @@ from shufflenet_deploy.runtime.worker.instruments import Run, timed
 from shufflenet_deploy.runtime.worker.spec import WarmUp
 
 WINDOW = 5
-"""Runs whose median is compared with that of as many before them."""
+"""How many runs have their median compared with that of as many before them."""
 FALLING = 0.99
-"""Beyond this much of the one before, a median has not fallen.
+"""The share of the median before from which on a median counts as not fallen.
 
 Of ShuffleNet 0.5x and AlexNet on both engines, on a machine with busy neighbours, this ended
 warm-ups after 12 to 21 runs. Where times fall geometrically, 0.98 stops at twice the excess
 (with a tenth of it lost at each run: 2% is left instead of 1%).
 """
 MIN_RUNS = 2
-"""However slow they are: the first run tells nothing of the next."""
+"""The fewest runs, however slow they are: the first tells nothing of the next."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class WarmedUp:
     """How a warm-up went."""
 
     times_ns: tuple[int, ...]
-    """Of every run, in their order."""
+    """The time of every run in ns, in their order."""
     stable: bool
-    """Whether it ended because the time had stopped falling."""
+    """Whether the warm-up ended because the time had stopped falling."""
 
 
 def warm_up(run: Run, clock: ClockNs, wanted: WarmUp) -> WarmedUp:
