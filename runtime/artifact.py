@@ -81,13 +81,13 @@ def files(path: Path) -> tuple[Path, ...]:
     these may lie in folders below that of `path`. Raises `InferenceError` where one is missing,
     or where no format has such files.
     """
-    found = file_paths(path)
+    paths = file_paths(path)
     further = format_of(path).further_files
     if further:
-        found += further(path)
-    for file in found:
+        paths += further(path)
+    for file in paths:
         _check_there(file, path)
-    return found
+    return paths
 
 
 def _check_there(file: Path, model: Path) -> None:

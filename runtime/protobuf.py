@@ -55,16 +55,16 @@ def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
 
 def spans(data: mmap.mmap, span: Span, number: int) -> Iterator[Span]:
     """Where the payloads of the fields `number` of the message in `span` are, in their order."""
-    for found, value in fields(data, span):
-        if found == number and isinstance(value, tuple):
+    for field, value in fields(data, span):
+        if field == number and isinstance(value, tuple):
             yield value
 
 
 def integers(data: mmap.mmap, span: Span, number: int) -> tuple[int, ...]:
     """A repeated integer's values, which may be packed into one field."""
     values: list[int] = []
-    for found, value in fields(data, span):
-        if found != number:
+    for field, value in fields(data, span):
+        if field != number:
             continue
         if isinstance(value, int):
             values.append(value)

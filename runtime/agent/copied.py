@@ -27,24 +27,24 @@ class Copied:
         self._kinds = [(folder / kind).resolve() for kind in ("parts", "venvs")]
         self._now = now
         # What comes later than this is another host's, which may be about to use it.
-        self._there = {one for kind in self._kinds for one in kind.glob("[!.]*")}
+        self._there = {part for kind in self._kinds for part in kind.glob("[!.]*")}
 
     def use(self, paths: Iterable[str | Path]) -> None:
         """Keep those among them in which one of `paths` lies."""
         for path in map(Path, paths):
             whole = path.resolve()
-            for one in (whole, *whole.parents):
-                if one.parent in self._kinds:
-                    self._there.discard(one)
+            for folder in (whole, *whole.parents):
+                if folder.parent in self._kinds:
+                    self._there.discard(folder)
                     with contextlib.suppress(OSError):
-                        os.utime(one, (self._now, self._now))
+                        os.utime(folder, (self._now, self._now))
 
     def prune(self) -> None:
         """Remove what no session used for a long time, this one included."""
-        for one in self._there:
+        for part in self._there:
             with contextlib.suppress(OSError):
-                if one.stat().st_mtime < self._now - UNUSED_SECONDS:
-                    shutil.rmtree(one, ignore_errors=True)
+                if part.stat().st_mtime < self._now - UNUSED_SECONDS:
+                    shutil.rmtree(part, ignore_errors=True)
 
 
 def own_folders() -> list[str]:

@@ -114,11 +114,11 @@ def _shuffles(details: Sequence[dict[str, Any]], shapes: dict[int, Shape]) -> se
     gathered, and are as many as before.
     """
     made_by = {detail["outputs"][0]: index for index, detail in enumerate(details)}
-    found = set[int]()
+    shuffling = set[int]()
     for index, detail in enumerate(details):
         source, result = shapes.get(detail["inputs"][0]), shapes[detail["outputs"][0]]
         if detail["op_name"] == "GATHER" and source == result and len(result) == 4:
-            found.add(index)
+            shuffling.add(index)
         turned = made_by.get(detail["inputs"][0])
         if detail["op_name"] != "RESHAPE" or turned is None:
             continue
@@ -127,15 +127,15 @@ def _shuffles(details: Sequence[dict[str, Any]], shapes: dict[int, Shape]) -> se
             continue
         before = shapes.get(details[split]["inputs"][0])
         if details[split]["op_name"] == "RESHAPE" and before == result and len(result) == 4:
-            found.update((split, turned, index))
-    return found
+            shuffling.update((split, turned, index))
+    return shuffling
 
 
 def _kind(operator: str, inputs: tuple[Shape, ...]) -> Kind:
     if operator == "CONV_2D" and len(inputs) > 1 and len(inputs[1]) == 4:
-        _, height, width, each = inputs[1]  # (M, kh, kw, C / groups)
+        _, height, width, filter_channels = inputs[1]  # (M, kh, kw, C / groups)
         channels = inputs[0][-1]
-        return convolution_kind(channels // max(each, 1), channels, (height, width))
+        return convolution_kind(channels // max(filter_channels, 1), channels, (height, width))
     return _KINDS.get(operator, "other")
 
 

@@ -97,16 +97,16 @@ def _print_json(classifier: Classifier, guesses: _Guesses, failures: _Failures) 
     document = {
         "artifact": str(classifier.artifact.path),
         "sha256": classifier.artifact.manifest.sha256,
-        "images": [{"path": str(path), "guesses": found} for path, found in guesses.items()],
+        "images": [{"path": str(path), "guesses": best} for path, best in guesses.items()],
         "failed": [{"path": str(path), "error": str(error)} for path, error in failures.items()],
     }
     sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
 
 
 def _print_text(guesses: _Guesses) -> None:
-    for path, found in guesses.items():
+    for path, best in guesses.items():
         typer.echo(str(path))
-        for guess in found:
+        for guess in best:
             typer.echo(f"  {guess.probability:6.1%}  {guess.label}")
 
 

@@ -108,8 +108,8 @@ def _split_folder(folder: Path, split: Split) -> Path:
 def _class_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    found = (path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-    return sorted(found)
+    folders = (path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    return sorted(folders)
 
 
 def _folder(folder: Path) -> Dataset:

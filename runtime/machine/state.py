@@ -211,8 +211,8 @@ def other_load(first: State, last: State) -> float | None:
     elapsed = last.seconds - first.seconds
     if first.busy_seconds is None or last.busy_seconds is None or elapsed < _MIN_SECONDS:
         return None
-    own = last.own_seconds - first.own_seconds
-    return max(0.0, (last.busy_seconds - first.busy_seconds - own) / elapsed)
+    own_seconds = last.own_seconds - first.own_seconds
+    return max(0.0, (last.busy_seconds - first.busy_seconds - own_seconds) / elapsed)
 
 
 def hottest_zone(state: State) -> str | None:
@@ -228,11 +228,11 @@ def hottest_c(state: State) -> float | None:
 
 def _zones(root: Path) -> dict[str, Path]:
     """Thermal zone's type -> its reading; of a type's further zones with their number."""
-    found: dict[str, Path] = {}
+    readings: dict[str, Path] = {}
     zones = (root / "sys/class/thermal").glob("thermal_zone[0-9]*")
     for zone in sorted(zones, key=lambda path: (len(path.name), path.name)):
         name = read_text(zone / "type") or zone.name
-        if name in found:
+        if name in readings:
             name += " " + zone.name.removeprefix("thermal_zone")
-        found[name] = zone / "temp"
-    return found
+        readings[name] = zone / "temp"
+    return readings

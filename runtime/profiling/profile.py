@@ -68,9 +68,9 @@ def attribute(trace: Trace, rest_ns: float) -> tuple[float, tuple[ProfiledOperat
     """
     medians = [int(median(column)) for column in zip(*trace.runs_ns, strict=True)]
     surplus = min(max(0.0, -rest_ns) / max(len(medians), 1), min(medians, default=0))
-    own = [time_ns - surplus for time_ns in medians]
+    own_times_ns = [time_ns - surplus for time_ns in medians]
     rest = max(0.0, rest_ns)
-    whole = sum(own) + rest or 1.0
+    whole = sum(own_times_ns) + rest or 1.0
     operators = [
         ProfiledOperator(
             name=operator.name,
@@ -80,7 +80,7 @@ def attribute(trace: Trace, rest_ns: float) -> tuple[float, tuple[ProfiledOperat
             own_ns=own_ns,
             share=own_ns / whole,
         )
-        for operator, median_ns, own_ns in zip(trace.operators, medians, own, strict=True)
+        for operator, median_ns, own_ns in zip(trace.operators, medians, own_times_ns, strict=True)
     ]
     overhead = ProfiledOperator(
         name=OVERHEAD,
@@ -115,7 +115,7 @@ def _grouped(
     groups: dict[str, list[ProfiledOperator]] = {}
     for operator in operators:
         groups.setdefault(key(operator), []).append(operator)
-    found = [
+    totals = [
         Group(
             name=name,
             operators=len(members),
@@ -124,4 +124,4 @@ def _grouped(
         )
         for name, members in groups.items()
     ]
-    return tuple(sorted(found, key=lambda group: (group.name == OVERHEAD, -group.own_ns)))
+    return tuple(sorted(totals, key=lambda group: (group.name == OVERHEAD, -group.own_ns)))

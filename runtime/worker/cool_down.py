@@ -12,22 +12,22 @@ from shufflenet_deploy.runtime.worker.spec import CoolDown, Progress
 _STEP_SECONDS = 1.0
 
 
-def cool_down(wanted: CoolDown, instruments: Instruments) -> None:
-    """Sleep until `wanted` is reached, at most for `wanted.seconds`; progress is in seconds."""
+def cool_down(goal: CoolDown, instruments: Instruments) -> None:
+    """Sleep until `goal` is reached, at most for `goal.seconds`; progress is in seconds."""
     began = instruments.clock()
     while True:
         waited = (instruments.clock() - began) / 1e9
-        done, total = int(waited), math.ceil(wanted.seconds)
+        done, total = int(waited), math.ceil(goal.seconds)
         instruments.report(Progress(stage="cool down", done=min(done, total), total=total))
-        if waited >= wanted.seconds or _is_reached(wanted, instruments):
+        if waited >= goal.seconds or _is_reached(goal, instruments):
             return
-        instruments.sleep(min(_STEP_SECONDS, wanted.seconds - waited))
+        instruments.sleep(min(_STEP_SECONDS, goal.seconds - waited))
 
 
-def _is_reached(wanted: CoolDown, instruments: Instruments) -> bool:
+def _is_reached(goal: CoolDown, instruments: Instruments) -> bool:
     """By the temperature where there is one, else by the canary; without both there is no wait."""
-    if wanted.temperature_c is not None:
+    if goal.temperature_c is not None:
         temperature = hottest_c(instruments.state())
         if temperature is not None:
-            return temperature <= wanted.temperature_c
-    return wanted.canary_ns is None or median(instruments.canary()) <= wanted.canary_ns
+            return temperature <= goal.temperature_c
+    return goal.canary_ns is None or median(instruments.canary()) <= goal.canary_ns

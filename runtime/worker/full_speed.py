@@ -31,15 +31,15 @@ _PATIENCE_WITH_A_CORE_NS = 20_000_000
 
 
 class Waiting:
-    """Pulses for one process's rounds, each after as much waiting as `wanted` allows."""
+    """Pulses for one process's rounds, each after as much waiting as `full_speed` allows."""
 
-    def __init__(self, wanted: FullSpeed | None, instruments: Instruments) -> None:
-        self._wanted = wanted
+    def __init__(self, full_speed: FullSpeed | None, instruments: Instruments) -> None:
+        self._full_speed = full_speed
         self._instruments = instruments
         self._pulses: list[int] = []
         self.waited_ns = 0
         """Nanoseconds waited in all, which no round is charged with."""
-        if wanted:
+        if full_speed:
             self._look_around()
 
     def _look_around(self) -> None:
@@ -52,22 +52,22 @@ class Waiting:
 
     def pulse(self) -> int:
         """How fast the core is, nanoseconds, without waiting."""
-        found = self._instruments.pulse()
-        bisect.insort(self._pulses, found)
-        return found
+        pulse = self._instruments.pulse()
+        bisect.insort(self._pulses, pulse)
+        return pulse
 
     def wait(self) -> None:
         """Until the core is fast and stays so for a moment, or until patience has ended."""
-        if self._wanted is None:
+        if self._full_speed is None:
             return
         began = self._instruments.clock()
-        patience = self._wanted.seconds * 1e9 - self.waited_ns
+        patience = self._full_speed.seconds * 1e9 - self.waited_ns
         elapsed = slow_since = fast = 0
         while fast < _FAST_IN_A_ROW and elapsed < patience:
             # Not kept: of so many slow ones the fastest tenth would soon be slow as well.
-            found = self._instruments.pulse()
+            pulse = self._instruments.pulse()
             elapsed = self._instruments.clock() - began
-            if not self._is_slow(found, self._wanted):
+            if not self._is_slow(pulse, self._full_speed):
                 fast += 1
                 continue
             fast = 0
@@ -76,8 +76,8 @@ class Waiting:
                 slow_since = elapsed
         self.waited_ns += elapsed
 
-    def _is_slow(self, pulse: int, wanted: FullSpeed) -> bool:
+    def _is_slow(self, pulse: int, full_speed: FullSpeed) -> bool:
         fast = self._pulses[int(FASTEST * len(self._pulses))]
-        if wanted.pulse_ns is not None:
-            fast = min(fast, wanted.pulse_ns)
-        return pulse > wanted.tolerance * fast
+        if full_speed.pulse_ns is not None:
+            fast = min(fast, full_speed.pulse_ns)
+        return pulse > full_speed.tolerance * fast

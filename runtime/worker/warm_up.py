@@ -32,15 +32,15 @@ class WarmedUp:
     """Whether the warm-up ended because the time had stopped falling."""
 
 
-def warm_up(run: Run, clock: ClockNs, wanted: WarmUp) -> WarmedUp:
+def warm_up(run: Run, clock: ClockNs, limits: WarmUp) -> WarmedUp:
     """Run until the times are stable, or there were `maximum` of them, or `seconds` are over."""
     times: list[int] = []
     began = clock()
-    while len(times) < wanted.maximum:
+    while len(times) < limits.maximum:
         times.append(timed(run, clock))
-        if len(times) >= wanted.minimum and no_longer_falls(times):
+        if len(times) >= limits.minimum and no_longer_falls(times):
             return WarmedUp(tuple(times), stable=True)
-        if len(times) >= MIN_RUNS and clock() - began >= wanted.seconds * 1e9:
+        if len(times) >= MIN_RUNS and clock() - began >= limits.seconds * 1e9:
             break
     return WarmedUp(tuple(times), stable=False)
 
