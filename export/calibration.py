@@ -17,7 +17,7 @@ from shufflenet_deploy.runtime.preprocess import Pixels, as_input, fit, read_ima
 from shufflenet_deploy.runtime.seeded import seeded_pixels
 
 FEWEST = 16
-"""Usable images; from fewer the ranges are chance."""
+"""The fewest usable images: from fewer the ranges are chance."""
 NOISE_SAMPLES = 32
 NOISE_SEED = 2000
 
@@ -30,7 +30,7 @@ class CalibrationSet:
 
     record: Calibration
     pixels: Pixels
-    """(N, H, W, 3), RGB."""
+    """The images, (N, H, W, 3), RGB."""
     preprocessing: Preprocessing
 
     def inputs(self, dtype: str, layout: str) -> Sequence[NDArray[np.float32]]:

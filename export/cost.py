@@ -22,7 +22,7 @@ from shufflenet_deploy.runtime.worker.spec import Spec
 ROUNDS = 30
 
 TARGETS = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "arm64", "arm64": "arm64"}
-"""This machine, by its name -> as a target of int8."""
+"""What `platform.machine` calls a machine -> the target of int8 that it is."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,17 @@ class Cost:
 
     format: str
     size_bytes: tuple[int, int]
-    """fp32, int8; so all pairs here."""
+    """The sizes of the fp32 and of the int8 artifact in bytes."""
     sqnr_db: float | None
-    """None where this machine cannot run it; so all figures of running it."""
+    """The SQNR of int8 in dB, see `Quantisation`; None where it was not run."""
     latency_ratio: float | None
-    """Times of int8 / fp32 on this machine; None where int8 was made for another one, whose
-    kernels this one does not have."""
+    """The times of int8 / fp32 on this machine; None where int8 was made for another one, whose
+    kernels this one does not have, and where the two could not be run here."""
     remarks: tuple[dict[str, int | float | str], dict[str, int | float | str]]
-    """What the engine alone says of each."""
+    """What the engine alone says of the fp32 and of the int8 artifact."""
     top1: tuple[float, float] | None
-    """Share of right answers, where there was data to ask."""
+    """The shares of right answers of fp32 and of int8; None where there was no data to ask, and
+    where the two were not run here."""
     data: str | None
 
 

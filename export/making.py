@@ -48,7 +48,8 @@ class Made:
     remarks: dict[str, int | float | str]
     simplification: Simplification | None
     verification: Verification | None
-    """None where this machine cannot run it; so all that comes of running it."""
+    """How far the float model is from the network; None where this machine cannot run it, and so is
+    all that comes of running it."""
     self_check: SelfCheck
     quantisation: Quantisation | None = None
     calibration: Calibration | None = None
@@ -92,8 +93,8 @@ class Int8Maker:
     """What the network says of the verification's images."""
     calibration: CalibrationSet
     judged: Reference
-    """What it says of some of the calibration's: int8 is judged on images that are like those of
-    its use."""
+    """What the network says of some of the calibration's images: int8 is judged on images like
+    those of its use."""
 
     def make(self, path: Path, graph: Graph, options: Options) -> Made:
         """Emit in float and verify that, quantise it, and judge the result.

@@ -18,7 +18,7 @@ TOOLS = (
     "shufflenet-deploy", "torch", "onnx", "onnxsim", "onnxruntime", "ai-edge-quantizer",
     "flatbuffers", "numpy",
 )  # fmt: skip
-"""The distributions that made it: of equal options and versions, two artifacts are the same."""
+"""The distributions that make an artifact: two of equal options and versions are the same."""
 
 
 def describe(

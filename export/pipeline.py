@@ -29,10 +29,10 @@ from shufflenet_deploy.runtime.worker.client import run_worker
 from shufflenet_deploy.runtime.worker.spec import Spec
 
 JUDGED = 32
-"""Calibration images on which the SQNR of int8 is measured, at most."""
+"""The most calibration images on which the SQNR of int8 is measured."""
 
 Report = Callable[[str], None]
-"""Takes a line that says what is being done."""
+"""A function that takes a line that says what is being done."""
 
 
 def export(request: Request, report: Report) -> list[Artifact]:

@@ -43,12 +43,13 @@ class Request:
     target: str = "arm64"
     io: str = "float32"
     weights: str = RANDOM
-    """``random``, ``imagenet`` or a file."""
+    """Where the weights come from: ``random``, ``imagenet`` or a file."""
     calibration: Path | None = None
-    """A folder of images."""
+    """A folder of images from which int8 takes its ranges; None takes noise for random weights."""
     samples: int = 256
     data: str | None = None
-    """Labelled images, ``digits`` or a folder, on which int8 is compared with fp32."""
+    """Labelled images to compare int8 with fp32 on: ``digits``, a folder, or None for no
+    comparison."""
     out: Path
     """The folder to write to; made where it is missing."""
 

@@ -19,7 +19,7 @@ from shufflenet_deploy.runtime.seeded import seeded_pixels, to_layout
 
 WEIGHTS_SEED = 0
 STATISTICS_SEED = 1000
-"""Of the images that random networks' BN statistics are estimated on; not those of verify."""
+"""The seed of the images that give random networks their BN statistics; not those of verify."""
 
 
 @dataclass(frozen=True, eq=False)

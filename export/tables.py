@@ -10,7 +10,7 @@ from shufflenet_deploy.export.cost import Cost
 from shufflenet_deploy.runtime.artifact import Artifact
 
 NOT_RUN = "not run here"
-"""In place of a figure that takes an engine which this machine does not have."""
+"""What stands in place of a figure that takes an engine which this machine does not have."""
 
 
 def artifacts_table(artifacts: Sequence[Artifact]) -> Table:

@@ -24,14 +24,14 @@ INPUTS = 8
 SEED = 20170704
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 0.05}
-"""Allowed difference, by precision."""
+"""Precision -> the largest difference from the network that is allowed, see `verify`."""
 UNRUN_INT8_TOLERANCE = 0.5
-"""Of int8 that was not run here, from the network: at `MIN_SQNR_DB` the error is 0.7 of the signal,
-and what computes something else differs by 1 and more."""
+"""How far int8 that was not run here may be from the network: at `MIN_SQNR_DB` the error is 0.7 of
+the signal, and what computes something else differs by 1 and more."""
 
 MIN_SQNR_DB = 3.0
-"""Of int8, against 0 where nothing of the signal is left. What int8 costs is for the accuracy to
-say; narrow networks of random weights on small images have some 7 dB."""
+"""The least SQNR of int8 in dB, where 0 leaves nothing of the signal. What int8 costs is for the
+accuracy to say; narrow networks of random weights on small images have some 7 dB."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Reference:
 
     preprocessing: Preprocessing
     pixels: Pixels
-    """(N, H, W, 3)."""
+    """The images, (N, H, W, 3)."""
     logits: Floats
-    """(N, classes)."""
+    """The network's logits, (N, classes)."""
     deviation: float
     """The largest deviation of a logit from its mean over the images.
 

@@ -35,12 +35,12 @@ from shufflenet_deploy.export.graph.windows import Pair
 from shufflenet_deploy.runtime.errors import ExportError
 
 BATCH = 2
-"""Of the traced images: two, so that no dimension of one is mistaken for the batch."""
+"""How many images are traced: two, so that no dimension of one is mistaken for the batch."""
 
 aten = torch.ops.aten
 
 Match = tuple[Operator, tuple[fx.Node, ...]]
-"""What an fx node computes, and from which others."""
+"""What an fx node computes, and the nodes from which it does."""
 
 Constant = Callable[[fx.Node], NDArray[np.float64]]
 
@@ -204,4 +204,4 @@ TRANSLATIONS: dict[Any, Callable[[fx.Node, Constant], Match | None]] = {
 }
 
 ALIASES = {aten.dropout.default, aten.dropout_.default, aten.contiguous.default}
-"""What passes its input on, in evaluation mode."""
+"""The operators that pass their input on, in evaluation mode."""

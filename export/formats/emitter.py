@@ -32,13 +32,13 @@ class Quantiser:
     """How int8 is made: of a float model that is verified first."""
 
     emit: Callable[[Graph, Options], Emitted]
-    """The float model, whose input takes the numbers of ``--io`` as float32."""
+    """Makes the float model, whose input takes the numbers of ``--io`` as float32."""
     quantise: Callable[[Emitted, Graph, Options, Inputs], Emitted]
-    """That model in int8, with an input of the type that ``--io`` asks for."""
+    """Makes that model int8, with an input of the type that ``--io`` asks for."""
     scheme: Callable[[Options], str]
-    """What the manifest says of it."""
+    """Says how int8 is made, in the manifest's words."""
     depends_on_target: bool
-    """Whether another processor's int8 is another artifact, which is of no use on this one."""
+    """Whether int8 for another processor is another artifact, which is of no use on this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,11 @@ class Emitter:
     """How a format's artifacts are made. Each format's folder has one."""
 
     emit: Callable[[Graph, Options], Emitted]
-    """The artifact in fp32 or fp16; `ExportError` for what the format cannot do."""
+    """Makes the artifact in fp32 or fp16; raises `ExportError` for what the format cannot do."""
     lowering: Lowering
-    """The rewrites that its artifacts have."""
+    """The rewrites that the format's artifacts have."""
     quantiser: Quantiser | None = None
-    """None where there is no int8 in this format."""
+    """How the format's int8 is made; None where it has none."""
 
 
 @contextmanager

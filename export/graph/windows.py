@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pair = tuple[int, int]
-"""Vertical, horizontal."""
+"""The vertical and the horizontal size, stride or padding of a window."""
 
 
 def window_counts(

@@ -35,5 +35,6 @@ REWRITES: dict[str, Callable[[Graph], Rewritten]] = {
     "pad_bottleneck_to_16": partial(pad_bottleneck, multiple=16),
     "squeeze_before_expansion": squeeze_before_expansion,
 }
-"""By the names that manifests have, in the order in which every format applies them: a shuffle that
-can vanish must not move first, and a bottleneck is not widened once a mean reads it too."""
+"""Every rewrite by the name that manifests have for it, in the order in which every format applies
+them: a shuffle that can vanish must not move first, and a bottleneck is not widened once a mean
+reads it too."""

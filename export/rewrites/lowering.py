@@ -16,11 +16,11 @@ class Use:
     """Which artifacts of a format have a rewrite: by default all but those of a plain lowering."""
 
     precisions: tuple[str, ...] = PRECISIONS
-    """Those that it makes faster."""
+    """The precisions that the rewrite makes faster."""
     targets: tuple[str, ...] = TARGETS
-    """The processors on which it does; float artifacts are the same for all of them."""
+    """The processors on which it makes int8 faster; float artifacts are the same for all."""
     plain: tuple[str, ...] = ()
-    """Precisions that need it under ``--lowering plain`` too."""
+    """The precisions that need the rewrite under ``--lowering plain`` too."""
 
     def applies(self, options: Options) -> bool:
         """Whether the artifact of `options` has the rewrite."""

@@ -11,7 +11,7 @@ from shufflenet_deploy.export.graph.operators import Convolution
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
 OFFSETS = {"uint8": 0, "int8": 128}
-"""What to add to an input of that type for a pixel of 0 to 255."""
+"""Type of input -> what to add to its numbers for a pixel of 0 to 255."""
 
 
 def with_normalisation(graph: Graph, preprocessing: Preprocessing, input_type: str) -> Graph:

@@ -32,7 +32,7 @@ from shufflenet_deploy.export.graph.operators import (
 from shufflenet_deploy.export.graph.windows import adaptive_average_weights
 
 Nodes = Iterator[onnx.NodeProto]
-"""What computes a node of the graph; the last one's output has that node's name."""
+"""What computes a node of the graph in ONNX; the last one's output has that node's name."""
 
 
 class Emission:

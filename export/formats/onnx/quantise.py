@@ -22,10 +22,10 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 PERCENTILE = 99.999
-"""Of the activations that the range covers: 1.2 dB better than the extremes (measured)."""
+"""Percent of the activations that the range covers: 1.2 dB better than the extremes (measured)."""
 
 CHUNK = 8
-"""Most images whose activations are in memory at once: 71 MB each at 2x and 224x224."""
+"""The most images whose activations are in memory at once: 71 MB each at 2x and 224x224."""
 
 ACTIVATIONS = {
     # On ARM64 all layers have kernels for signed activations; on x86-64 depthwise convolutions

@@ -217,5 +217,5 @@ EMISSIONS: dict[type[Operator], Callable[..., int]] = {
     Gather: _gather,
     LocalResponseNorm: _local_response_norm,
 }
-"""Each takes the node, its operator and the tensors that it reads, and returns that of the result,
-which has the node's name."""
+"""Operator -> what emits it: a function that takes the node, its operator and the tensors that it
+reads, and returns that of the result, which has the node's name."""
