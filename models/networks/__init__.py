@@ -22,7 +22,7 @@ Size = tuple[int, int]
 
 SHUFFLENET = "shufflenet-v1"
 SHUFFLENET_SE = "shufflenet-v1-se"
-"""With squeeze and excitation (the paper's table 5)."""
+"""ShuffleNet V1 with squeeze and excitation (the paper's table 5)."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class NetworkEntry:
 
     builder: Callable[[Variant], nn.Module]
     groups: tuple[int, ...]
-    """Group counts; empty where the network has no such choice."""
+    """The group counts that there are; empty where the network has no such choice."""
     default_groups: int | None
     scales: tuple[float, ...]
-    """Width multipliers; empty where the network has no such choice."""
+    """The width multipliers that there are; empty where the network has no such choice."""
     default_scale: float | None
     smallest_side: int
     """The least height and width, in pixels, that leaves something to pool at the end."""

@@ -26,9 +26,9 @@ STAGE_UNITS = (4, 8, 4)
 """Units in stages 2, 3 and 4, of which the first has stride 2."""
 
 STEM_WIDTHS = {0.25: 12, 0.5: 12, 0.75: 18, 1.0: 24, 1.5: 24, 2.0: 48}
-"""Channels of Conv1. These are the widths that the paper's counts of multiply-adds fit; it does
-not say so itself, and pytorchcv's files have 24 times the scale (6 at 0.25x). The paper has no
-0.75x network: there the width is that of the published files."""
+"""Channels of Conv1 at each scale. These are the widths that the paper's counts of multiply-adds
+fit; it does not say so itself, and pytorchcv's files have 24 times the scale (6 at 0.25x). The
+paper has no 0.75x network: there the width is that of the published files."""
 
 SE_REDUCTION = 16
 """How many times fewer channels there are in the middle of a `SqueezeExcitation`: SENet's r."""
@@ -182,7 +182,7 @@ class ShuffleNetV1(nn.Module):
         self.rounded: dict[str, tuple[float, int]] = {
             name: (wanted[name], widths[name]) for name in widths if widths[name] != wanted[name]
         }
-        """Widths that did not divide: name -> (wanted, built)."""
+        """Widths that did not divide: name -> (by the paper's rule, as built)."""
 
         stages: OrderedDict[str, nn.Module] = OrderedDict(init_block=Stem(stem_channels, stem_relu))
         channels = stem_channels

@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels; fractions are sampled."""
 
 _WIDEST = 4 / 3
-"""Crops are stretched from 3:4 to 4:3, as is usual (Szegedy et al., 2014)."""
+"""How far crops are stretched: from 3:4 to 4:3, as is usual (Szegedy et al., 2014)."""
 _TRIES = 10
 
 

@@ -28,10 +28,10 @@ from shufflenet_deploy.runtime.preprocess import Pixels, fit, normalise
 from shufflenet_deploy.runtime.seeded import to_layout
 
 HELD_BYTES = 256 * 2**20
-"""Sets whose images are not more than this are decoded once; ImageNet's are each time."""
+"""Data sets of at most so many bytes of pixels are decoded once; ImageNet's images each time."""
 
 UNREADABLE_IN_A_ROW = 32
-"""So many, and it is not a few broken files."""
+"""How many unreadable images in a row end the training: they are not a few broken files."""
 
 _HELD_OUT_BATCH = 256
 
@@ -43,10 +43,10 @@ class Batch(NamedTuple):
     """Images ready for the network; a named tuple, as DataLoader pins those in memory."""
 
     images: Tensor
-    """(N, 3, H, W), float32, normalised."""
+    """The images, (N, 3, H, W), float32, normalised."""
     labels: Tensor
     unreadable: tuple[str, ...]
-    """Names of examples that were skipped on the way."""
+    """Names of the examples that were skipped on the way."""
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ class Epoch:
     """What an epoch came to, over all processes. A row of the CSV."""
 
     epoch: int
-    """From 1."""
+    """The number of the epoch, from 1."""
     learning_rate: float
-    """Of its last step."""
+    """The learning rate of the epoch's last step."""
     training_loss: float
-    """With the label smoothing."""
+    """The mean loss over the epoch's steps, with the label smoothing."""
     held_out_loss: float
-    """Without."""
+    """The mean loss of the held-out images, without label smoothing."""
     correct: int
     held_out: int
     """Held-out images that could be read."""

@@ -31,7 +31,7 @@ from shufflenet_deploy.models.training.recipe import Recipe, TrainingError, lear
 from shufflenet_deploy.models.training.world import World
 
 MOMENTUM = 0.9
-"""A choice: the paper does not say, and everybody uses it."""
+"""The momentum of SGD: a choice, as the paper does not say it, and everybody uses this."""
 
 _STEPS_PER_REPORT = 20
 
@@ -42,9 +42,9 @@ class Place:
 
     device: torch.device
     mixed_precision: bool
-    """float16 with scaled gradients on CUDA, bfloat16 on a CPU."""
+    """Whether to use half precision: float16 with scaled gradients on CUDA, bfloat16 on a CPU."""
     workers: int
-    """Processes that read images; 0 reads them in this one."""
+    """How many processes read images; 0 reads them in this one."""
     world: World
 
 

@@ -22,7 +22,8 @@ DEVICES = ("auto", "cpu", "cuda")
 PAPER_BATCH_SIZE = 1024
 PAPER_LEARNING_RATE = 0.5
 PAPER_EPOCHS = 240
-"""300 000 iterations of 1024 images are 239.8 epochs of ImageNet's 1 281 167."""
+"""The paper's length of training: 300 000 iterations of 1024 images are 239.8 epochs of ImageNet's
+1 281 167."""
 
 
 class TrainingError(ModelsError):
@@ -34,15 +35,15 @@ class Recipe:
     """All that decides the trained weights. A resumed run has the recipe that it began with."""
 
     data: str
-    """A folder, or ``digits``."""
+    """The training's images: a folder, or ``digits``."""
     groups: int
     scale: float
     input_size: Size
     epochs: int
     batch_size: int
-    """Images of one step, over all processes together."""
+    """How many images a step has, over all processes together."""
     learning_rate: float
-    """Of the first step."""
+    """The learning rate of the first step."""
     weight_decay: float
     label_smoothing: float
     smallest_crop: float
@@ -51,7 +52,7 @@ class Recipe:
     """Whether half of the training images are mirrored."""
     seed: int
     network: str = SHUFFLENET
-    """One of `NETWORKS`; runs of former versions do not say it."""
+    """The name of the network in `NETWORKS`; runs of former versions do not say it."""
 
 
 def recipe(**given: Any) -> Recipe:
@@ -96,7 +97,7 @@ class Request:
     """A command line's values."""
 
     options: dict[str, Any]
-    """Fields of the recipe; None where there was no such option."""
+    """Fields of the recipe by their names; None where there was no such option."""
     out: Path | None = None
     resume: Path | None = None
     log: Path | None = None

@@ -27,7 +27,7 @@ from shufflenet_deploy.models.training.recipe import (
 from shufflenet_deploy.models.training.world import World, choose_device, default_workers
 
 _NAMED = 5
-"""Unreadable images that are named; there may be thousands."""
+"""How many unreadable images are named at most: there may be thousands."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Trained:
     best: Epoch
     last: Epoch
     counted: str
-    """Of which images top-1 is: ``held-out`` or ``training``."""
+    """The images that top-1 is counted on: ``held-out`` or ``training``."""
     unreadable: frozenset[str]
 
 

@@ -48,25 +48,27 @@ class Checkpoint:
 
     path: Path
     sha256: str
-    """Of the file."""
+    """The SHA-256 of the file."""
     network: ShuffleNetV1
-    """In evaluation mode."""
+    """The network with the file's weights, in evaluation mode."""
     convention: str
-    """``pytorchcv``, which is this project's own too, ``megvii``, ``mmpretrain``, ``jaxony``."""
+    """The file's convention: ``pytorchcv``, which is this project's own too, ``megvii``,
+    ``mmpretrain`` or ``jaxony``."""
     name: str
-    """The network's, in `NETWORKS`."""
+    """The name of the network in `NETWORKS`."""
     groups: int
     scale: float
     classes: int
     stem_channels: int
     preprocessing: Preprocessing
-    """The convention's, or what the file says; the crop is that of training where it says it."""
+    """What the file says of its preprocessing, else what its convention says; the crop is that of
+    training where the file says it."""
     labels: tuple[str, ...] | None
-    """Only this project's own files have any."""
+    """The names of the classes; None where the file has none, as those of other projects."""
     input_size: Size | None
-    """That of training, where the file says it."""
+    """The input's size in training; None where the file does not say it."""
     extra: Mapping[str, Any]
-    """What else `save` was given."""
+    """Whatever `save` was given as `extra`, by its keys."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ _STEM = "features.init_block"
 
 
 IMAGENET = Preprocessing(crop=(224, 224))
-"""What most were trained on. Another size of input has a crop of that size."""
+"""The preprocessing that most were trained with; another size of input has a crop of that size."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,13 @@ class Convention:
     name: str
     stem_conv: str
     stem_bn: str | None
-    """None: Conv1 has a bias instead, and no ReLU either."""
+    """The key of the BN after Conv1; None where that has a bias instead, and no ReLU either."""
     unit: str
-    """A unit's prefix; stages and units count from `first_stage` and `first_unit`, `index`
-    counts units through all stages from 0."""
+    """The prefix of a unit's keys; stages and units count from `first_stage` and `first_unit`,
+    `index` counts units through all stages from 0."""
     layers: tuple[str, str, str, str, str, str]
-    """Of a unit: first 1x1 convolution and its BN, depthwise and its BN, last 1x1 and its BN."""
+    """A unit's keys: first 1x1 convolution and its BN, depthwise and its BN, last 1x1 and its
+    BN."""
     classifier: str
     first_stage: int = 0
     first_unit: int = 0
@@ -133,7 +134,7 @@ CONVENTIONS = (
         convolution_bias=True,
     ),
 )
-"""All that are known."""
+"""All conventions that are known."""
 
 
 def keys(convention: Convention, squeeze_excitation: bool = False) -> dict[str, str]:

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 BASE_URL = "https://github.com/osmr/imgclsmob"
 SIZE_LIMIT_BYTES = 64 * 2**20
-"""Of an unpacked file; the largest of those that are published has 10 MB."""
+"""The most bytes that an unpacked file may have; the largest that is published has 10 MB."""
 _CHUNK_BYTES = 2**16
 _FINAL = set(range(400, 500)) - {408, 429}
-"""Answers of a server that are not about the moment."""
+"""The status codes by which a server says that asking again is of no use."""
 _ELSEWHERE = "download it elsewhere and pass --weights FILE"
 
 
@@ -39,16 +39,16 @@ class Published:
     error: str
     """Top-1 error on ImageNet in hundredths of a percent, as the file's name has it."""
     sha1: str
-    """Of the unpacked file."""
+    """The SHA-1 of the unpacked file."""
     release: str
 
     @property
     def file_name(self) -> str:
-        """Of the unpacked file."""
+        """The name of the unpacked file."""
         return f"{self.name}-{self.error}-{self.sha1[:8]}.pth"
 
     def url(self, base_url: str) -> str:
-        """Where it lies, zipped."""
+        """The address of the zipped file."""
         return f"{base_url}/releases/download/{self.release}/{self.file_name}.zip"
 
 
@@ -69,7 +69,7 @@ PUBLISHED: Mapping[tuple[int, float], Published] = {
     (4, 1.0): _row("g4_w1", "1335", "e2415f8270a4b6cbfe7dc97044d497edbc898577", "v0.0.245"),
     (8, 1.0): _row("g8_w1", "1342", "9a979b365424addba75c559a61a77ac7154b26eb", "v0.0.250"),
 }
-"""All that exist, by groups and scale."""
+"""All the published files, by groups and scale."""
 
 
 def fetch(

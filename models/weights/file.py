@@ -57,7 +57,8 @@ class Record:
     architecture: Architecture
     labels: tuple[str, ...] | None
     preprocessing: Preprocessing
-    """Its crop is the input's size; of files that do not say that, ImageNet's usual one."""
+    """The preprocessing in training; its crop is the input's size, or ImageNet's usual one in files
+    that do not say that."""
     input_size: Size | None
 
 
@@ -66,11 +67,11 @@ class Contents:
     """A file as it was read: whose keys these are is not known yet."""
 
     weights: Mapping[str, object]
-    """Without wrappers and prefixes. What ought to be tensors need not be."""
+    """Key -> tensor, without wrappers and prefixes; what ought to be a tensor need not be one."""
     record: Record | None
-    """None for the files of others."""
+    """What the file says of its weights; None for the files of others than this project."""
     extra: Mapping[str, Any]
-    """What else `save` was given."""
+    """Whatever `save` was given as `extra`, by its keys."""
     sha256: str
 
 
