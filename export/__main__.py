@@ -113,7 +113,7 @@ def export(
     Each artifact is run against the network on seeded images, and is written only where the
     two agree. Its manifest lies beside it, under its name and .json.
     """
-    wanted = Request(
+    request = Request(
         network=network,
         groups=groups,
         scale=scale,
@@ -137,8 +137,8 @@ def export(
             f"exporting needs {error.name}, which is not installed: "
             "pip install 'shufflenet-deploy[export]'"
         ) from None
-    artifacts = pipeline.export(wanted, _say)
-    costs = cost.costs(wanted, artifacts, _say)
+    artifacts = pipeline.export(request, _say)
+    costs = cost.costs(request, artifacts, _say)
     if as_json:
         _print_json(artifacts, costs)
     else:

@@ -116,15 +116,15 @@ def open_here(path: Path) -> Session | None:
 
 
 def verify(
-    session: Session, images: NDArray[Any], precision: str, wanted: Reference
+    session: Session, images: NDArray[Any], precision: str, expected: Reference
 ) -> Verification:
     """Run `session` on the reference's images, given as its input wants them, and compare.
 
     The difference is the largest of any logit, over `Reference.deviation`. Raises `ExportError`
     where it is beyond the tolerance for `precision`.
     """
-    logits = _logits(session, images, wanted)
-    difference = float(np.abs(logits - wanted.logits).max()) / wanted.deviation
+    logits = _logits(session, images, expected)
+    difference = float(np.abs(logits - expected.logits).max()) / expected.deviation
     tolerance = TOLERANCE[precision]
     if not difference <= tolerance:  # so written, a NaN fails too
         raise ExportError(
@@ -141,14 +141,14 @@ def verify(
     )
 
 
-def quantised_sqnr_db(session: Session, images: NDArray[Any], wanted: Reference) -> float:
+def quantised_sqnr_db(session: Session, images: NDArray[Any], expected: Reference) -> float:
     """The SQNR in dB of a quantised model's logits on the reference's images.
 
     Its float model was verified before; this finds a quantisation that failed. Raises
     `ExportError` where the SQNR is below `MIN_SQNR_DB`.
     """
     logits = OneByOne(session).run(images)
-    decibels = sqnr_db(wanted.logits, logits)
+    decibels = sqnr_db(expected.logits, logits)
     if not decibels >= MIN_SQNR_DB:
         raise ExportError(
             f"verification failed: on {session.engine} the SQNR of the int8 logits is "
@@ -159,38 +159,38 @@ def quantised_sqnr_db(session: Session, images: NDArray[Any], wanted: Reference)
 
 
 def quantised_self_check(
-    session: Session | None, images: NDArray[Any], wanted: Reference
+    session: Session | None, images: NDArray[Any], expected: Reference
 ) -> SelfCheck:
     """The first of the seeded images and the int8 artifact's own logits; see `SelfCheck`.
 
     Without a session the network's, which the artifact's must roughly be.
     """
     if session is None:
-        return _self_check(wanted.logits[0], wanted, UNRUN_INT8_TOLERANCE)
-    logits = _logits(session, images, wanted)
-    distance = float(np.abs(logits - wanted.logits).max()) / wanted.deviation
-    return _self_check(logits[0], wanted, max(distance, 0.05))
+        return _self_check(expected.logits[0], expected, UNRUN_INT8_TOLERANCE)
+    logits = _logits(session, images, expected)
+    distance = float(np.abs(logits - expected.logits).max()) / expected.deviation
+    return _self_check(logits[0], expected, max(distance, 0.05))
 
 
-def self_check(precision: str, wanted: Reference) -> SelfCheck:
+def self_check(precision: str, expected: Reference) -> SelfCheck:
     """The first of the seeded images and the network's logits, for a device to check itself."""
-    return _self_check(wanted.logits[0], wanted, TOLERANCE[precision])
+    return _self_check(expected.logits[0], expected, TOLERANCE[precision])
 
 
-def _self_check(logits: Floats, wanted: Reference, tolerance: float) -> SelfCheck:
+def _self_check(logits: Floats, expected: Reference, tolerance: float) -> SelfCheck:
     return SelfCheck(
         seed=SEED,
         logits=tuple(float(logit) for logit in logits),
-        deviation=wanted.deviation,
+        deviation=expected.deviation,
         tolerance=tolerance,
     )
 
 
-def _logits(session: Session, images: NDArray[Any], wanted: Reference) -> Floats:
+def _logits(session: Session, images: NDArray[Any], expected: Reference) -> Floats:
     logits: Floats = session.run(images)
-    if logits.shape != wanted.logits.shape:
+    if logits.shape != expected.logits.shape:
         raise ExportError(
             f"verification failed: {session.engine} answers {logits.shape}, "
-            f"the network {wanted.logits.shape}"
+            f"the network {expected.logits.shape}"
         )
     return logits

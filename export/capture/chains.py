@@ -64,8 +64,8 @@ def _chain(last: fx.Node, *targets: set[Any]) -> tuple[fx.Node, list[fx.Node]] |
     """Walk back from `last` while the targets match; the source, and the nodes from the first."""
     nodes: list[fx.Node] = []
     current = last
-    for wanted in targets:
-        if current.target not in wanted or not isinstance(current.args[0], fx.Node):
+    for accepted in targets:
+        if current.target not in accepted or not isinstance(current.args[0], fx.Node):
             return None
         nodes.insert(0, current)
         current = current.args[0]

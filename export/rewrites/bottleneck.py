@@ -77,14 +77,14 @@ def _widen(bottleneck: _Bottleneck, multiple: int) -> dict[str, Node | None]:
     if expand.groups not in (1, groups) or compress.groups not in (1, groups):
         return {}
     channels = len(compress.bias)
-    each = channels // groups
+    group_channels = channels // groups
     step = multiple // gcd(groups, multiple)
-    wide = -(-each // step) * step
-    if wide == each:
+    wide = -(-group_channels // step) * step
+    if wide == group_channels:
         return {}
     width = groups * wide
-    # Channel k of group k // each keeps its place in a group that is longer now.
-    to = np.arange(channels) // each * wide + np.arange(channels) % each
+    # Channel k of group k // group_channels keeps its place in a group that is longer now.
+    to = np.arange(channels) // group_channels * wide + np.arange(channels) % group_channels
     weight = np.zeros((len(expand.bias), width // expand.groups, *expand.kernel))
     weight[:, to[: channels // expand.groups]] = expand.weight
     nodes = [

@@ -67,11 +67,11 @@ def _keeps_pixels_apart(operator: Operator) -> TypeGuard[Convolution]:
 
 def _dense(convolution: Convolution) -> NDArray[np.floating]:
     """A grouped pointwise convolution's weight as one matrix (outputs, all inputs)."""
-    outputs, each = convolution.weight.shape[:2]
-    dense = np.zeros((outputs, convolution.groups * each))
-    own = outputs // convolution.groups
+    outputs, group_inputs = convolution.weight.shape[:2]
+    dense = np.zeros((outputs, convolution.groups * group_inputs))
+    group_outputs = outputs // convolution.groups
     for group in range(convolution.groups):
-        rows = slice(group * own, (group + 1) * own)
-        columns = slice(group * each, (group + 1) * each)
+        rows = slice(group * group_outputs, (group + 1) * group_outputs)
+        columns = slice(group * group_inputs, (group + 1) * group_inputs)
         dense[rows, columns] = convolution.weight[rows, :, 0, 0]
     return dense

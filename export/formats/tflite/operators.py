@@ -143,9 +143,11 @@ def _shuffle(emission: Emission, node: Node, shuffle: Shuffle, x: int) -> int:
     """[-1, g, C/g], transposed: three dimensions tie with five, and the batch stays free."""
     name, groups = node.name, shuffle.groups
     channels, height, width = emission.shapes[name]
-    pixels, each = height * width, channels // groups
-    split = emission.reshape(f"{name}_split", x, (pixels, groups, each))
-    turned = emission.transpose(f"{name}_turned", split, (0, 2, 1), (pixels, each, groups))
+    pixels, group_channels = height * width, channels // groups
+    split = emission.reshape(f"{name}_split", x, (pixels, groups, group_channels))
+    turned = emission.transpose(
+        f"{name}_turned", split, (0, 2, 1), (pixels, group_channels, groups)
+    )
     return emission.reshape(name, turned, (1, height, width, channels))
 
 
