@@ -172,15 +172,15 @@ class ShuffleNetV1(nn.Module):
         if stem_channels is not None and (stem_channels < 1 or stem_channels % groups):
             raise ValueError(f"stem of {stem_channels} channels: not a multiple of {groups}")
 
-        wanted = {f"stage{i + 2}": STAGE2_WIDTHS[groups] * scale * 2**i for i in range(3)}
-        widths = dict(zip(wanted, stage_widths(groups, scale), strict=True))
+        exact = {f"stage{i + 2}": STAGE2_WIDTHS[groups] * scale * 2**i for i in range(3)}
+        widths = dict(zip(exact, stage_widths(groups, scale), strict=True))
         if stem_channels is None:
-            wanted["stem"] = STEM_WIDTHS.get(scale, 24 * scale)
-            stem_channels = widths["stem"] = nearest_multiple(wanted["stem"], groups)
+            exact["stem"] = STEM_WIDTHS.get(scale, 24 * scale)
+            stem_channels = widths["stem"] = nearest_multiple(exact["stem"], groups)
         self.stem_relu = stem_relu
         self.inverse_shuffle = inverse_shuffle
         self.rounded: dict[str, tuple[float, int]] = {
-            name: (wanted[name], widths[name]) for name in widths if widths[name] != wanted[name]
+            name: (exact[name], widths[name]) for name in widths if widths[name] != exact[name]
         }
         """Widths that did not divide: name -> (by the paper's rule, as built)."""
 

@@ -81,10 +81,10 @@ def resumed(saved: Recipe, given: dict[str, Any]) -> Recipe:
     Only the data may have moved. Raises `TrainingError` (usage) for the first contradiction.
     """
     for name, value in asdict(saved).items():
-        wanted = given.get(name)
-        if wanted not in (None, value) and name != "data":
+        asked = given.get(name)
+        if asked not in (None, value) and name != "data":
             raise TrainingError(
-                f"--{name.replace('_', '-')} {_shown(wanted)}: the run to be resumed has "
+                f"--{name.replace('_', '-')} {_shown(asked)}: the run to be resumed has "
                 f"{_shown(value)}; leave the option out",
                 usage=True,
             )

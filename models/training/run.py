@@ -52,25 +52,25 @@ def train(request: Request, say: Callable[[str], None]) -> Trained:
     """
     world = World.of(os.environ)
     device = choose_device(request.device, world)
-    files, wanted, saved = _begin(request)
+    files, chosen, saved = _begin(request)
     files.require_writable()
-    data = open_data(wanted.data)
+    data = open_data(chosen.data)
     if data.same:
-        say(f"{wanted.data} has no train and val folders: top-1 is that of training images")
+        say(f"{chosen.data} has no train and val folders: top-1 is that of training images")
     amp, workers = request.mixed_precision, request.workers
     if amp is None:
         amp = device.type == "cuda"
     if workers is None:
         workers = 0 if data.in_memory else default_workers(world)
-    training = Training(wanted, data, Place(device, amp, workers, world))
+    training = Training(chosen, data, Place(device, amp, workers, world))
     if saved is not None:
-        saved.require_classes(data.labels, wanted.data)
+        saved.require_classes(data.labels, chosen.data)
         training.restore(saved.weights, saved.state)
-        say(f"going on after epoch {saved.epochs} of {wanted.epochs}")
+        say(f"going on after epoch {saved.epochs} of {chosen.epochs}")
     _run(training, files, request, say)
     return Trained(
         files,
-        wanted,
+        chosen,
         data.labels,
         best(training.history),
         training.history[-1],
@@ -113,15 +113,15 @@ def _run(training: Training, files: Files, request: Request, say: Callable[[str]
 
     with ExitStack() as stack:
         stack.enter_context(place.world.joined(place.device))
-        reports = []
+        listeners = []
         if first:
             log = request.log
-            reports.append(stack.enter_context(tensorboard(log, len(training.history))))
-            reports.append(stack.enter_context(shown(Console(stderr=True), epochs)))
+            listeners.append(stack.enter_context(tensorboard(log, len(training.history))))
+            listeners.append(stack.enter_context(shown(Console(stderr=True), epochs)))
 
         def report(event: Step | Epoch) -> None:
-            for each in reports:
-                each(event)
+            for listener in listeners:
+                listener(event)
 
         try:
             training.run(report, finished)

@@ -132,14 +132,14 @@ def require(
     scale: float | None = None,
 ) -> None:
     """Raise `ModelsError` where a choice that was made is not what the file holds."""
-    for option, wanted, found in (
+    for option, choice, actual in (
         ("network", name, checkpoint.name),
         ("groups", groups, checkpoint.groups),
         ("scale", scale, checkpoint.scale),
     ):
-        if wanted is not None and wanted != found:
+        if choice is not None and choice != actual:
             raise ModelsError(
-                f"{checkpoint.path} has {option} {found} where {option} {wanted} was asked for: "
+                f"{checkpoint.path} has {option} {actual} where {option} {choice} was asked for: "
                 f"leave out the {option}, or give another file"
             )
 
@@ -207,9 +207,9 @@ def _variant(name: str, tensors: Mapping[str, Tensor]) -> _Variant:
         # one's filters see a group of it.
         prefixes = [f"features.stage{stage}.unit{unit}" for unit in range(2, units + 1)]
         width = _mode(_size(tensors[f"{p}.expand_conv3.weight"], 0) for p in prefixes)
-        each = _mode(_size(tensors[f"{p}.compress_conv1.weight"], 1) for p in prefixes)
+        filter_channels = _mode(_size(tensors[f"{p}.compress_conv1.weight"], 1) for p in prefixes)
         widths.append(width)
-        groups_seen.append(width // each if each else 0)
+        groups_seen.append(width // filter_channels if filter_channels else 0)
     groups, scale = _named(_mode(groups_seen), tuple(widths))
     classes = _size(tensors["output.weight"], 0)
     stem = _size(tensors["features.init_block.conv.weight"], 0)
@@ -264,11 +264,11 @@ def _require_shapes(
     shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     for theirs, ours in names.items():
         # A bias that this project's network does not have: one for each filter.
-        wanted = shapes.get(ours) or shapes[ours.removesuffix("bias") + "weight"][:1]
-        if tuple(tensors[theirs].shape) != wanted:
+        shape = shapes.get(ours) or shapes[ours.removesuffix("bias") + "weight"][:1]
+        if tuple(tensors[theirs].shape) != shape:
             raise ModelsError(
                 f"{theirs} has shape {tuple(tensors[theirs].shape)} where the other tensors ask "
-                f"for {wanted}; give another file"
+                f"for {shape}; give another file"
             )
 
 

@@ -160,8 +160,8 @@ def keys(convention: Convention, squeeze_excitation: bool = False) -> dict[str, 
                 parts = BATCH_NORM if "_bn" in layer else convolution
                 names |= {f"{theirs}.{their_layer}.{p}": f"{ours}.{layer}.{p}" for p in parts}
             if squeeze_excitation:
-                own = [f"{ours}.{layer}.{p}" for layer in _SE_LAYERS for p in ("weight", "bias")]
-                names |= {key: key for key in own}
+                added = [f"{ours}.{layer}.{p}" for layer in _SE_LAYERS for p in ("weight", "bias")]
+                names |= {key: key for key in added}
             index += 1
     names[f"{convention.classifier}.weight"] = "output.weight"
     if convention.classifier_bias:
@@ -169,15 +169,15 @@ def keys(convention: Convention, squeeze_excitation: bool = False) -> dict[str, 
     return names
 
 
-def has_squeeze_excitation(convention: Convention, found: Collection[str]) -> bool:
-    """Whether any of the keys `found` is one of squeeze and excitation, in our own convention."""
+def has_squeeze_excitation(convention: Convention, file_keys: Collection[str]) -> bool:
+    """Whether any of `file_keys` is a key of squeeze and excitation, in our own convention."""
     if convention.name != OURS:
         return False
-    return not set(found).isdisjoint(keys(convention, True).keys() - keys(convention).keys())
+    return not set(file_keys).isdisjoint(keys(convention, True).keys() - keys(convention).keys())
 
 
-def recognise(found: Collection[str]) -> Convention | None:
-    """The convention that most of the keys `found` belong to.
+def recognise(file_keys: Collection[str]) -> Convention | None:
+    """The convention that most of `file_keys` belong to.
 
     None where even that one has more than half of its own keys missing: a few lost keys are
     worth naming, but a network of another kind has some in common by chance.
@@ -185,7 +185,7 @@ def recognise(found: Collection[str]) -> Convention | None:
 
     def share(convention: Convention) -> float:
         expected = keys(convention)
-        return len(expected.keys() & set(found)) / len(expected)
+        return len(expected.keys() & set(file_keys)) / len(expected)
 
     best = max(CONVENTIONS, key=share)
     return best if share(best) > 0.5 else None

@@ -130,9 +130,9 @@ def _fetch(
         archive.unlink(missing_ok=True)  # one of a process that was killed
         _download(url, archive, timeout_s, pauses_s)
         weights = _unpacked(archive, path.name, url)
-        if (found := _sha1(weights)) != row.sha1:
+        if (sha1 := _sha1(weights)) != row.sha1:
             raise ModelsError(
-                f"what {url} has is not the published file: its SHA-1 is {found}, not "
+                f"what {url} has is not the published file: its SHA-1 is {sha1}, not "
                 f"{row.sha1}; it was altered on the way: {_ELSEWHERE}"
             )
         temporary.write_bytes(weights)

@@ -168,9 +168,9 @@ def _read_torch(path: Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - unpickling what is no pickle raises anything
         text = str(error)
-        if found := re.search(r"GLOBAL (\S+)", text):
+        if refused := re.search(r"GLOBAL (\S+)", text):
             raise ModelsError(
-                f"it would run code: it asks for {found[1]}, which is neither a tensor nor a "
+                f"it would run code: it asks for {refused[1]}, which is neither a tensor nor a "
                 f"number; {_SAVE_STATE_DICT}"
             ) from None
         if "TorchScript" in text:
