@@ -20,7 +20,7 @@ from shufflenet_deploy.runtime.files import staged
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.spec import Burst, Canary
 
 RESULTS_VERSION: Literal[3] = 3

@@ -31,7 +31,7 @@ from shufflenet_deploy.bench.measure.session import Choice
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 
 SUITE = "quick"
 CPUS = ("cortex-a72", "cortex-a76")

@@ -32,12 +32,12 @@ from shufflenet_deploy.runtime.engines import Session
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.manifest import (
     Calibration,
-    Options,
     Quantisation,
     SelfCheck,
     Simplification,
     Verification,
 )
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.preprocess import as_input
 
 

@@ -12,7 +12,8 @@ from shufflenet_deploy.export.source import Source
 from shufflenet_deploy.models.complexity import multiply_adds, parameters
 from shufflenet_deploy.runtime.artifact import file_paths
 from shufflenet_deploy.runtime.formats import FORMATS
-from shufflenet_deploy.runtime.manifest import File, Manifest, Options, Rewrite, Tensor
+from shufflenet_deploy.runtime.manifest import File, Manifest, Rewrite, Tensor
+from shufflenet_deploy.runtime.options import Options
 
 TOOLS = (
     "shufflenet-deploy", "torch", "onnx", "onnxsim", "onnxruntime", "ai-edge-quantizer",

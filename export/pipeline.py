@@ -24,7 +24,8 @@ from shufflenet_deploy.export.verify import reference
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import why_not_here
 from shufflenet_deploy.runtime.errors import ExportError, ProcessError
-from shufflenet_deploy.runtime.manifest import Footprint, Options, manifest_path, write_manifest
+from shufflenet_deploy.runtime.manifest import Footprint, manifest_path, write_manifest
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.client import run_worker
 from shufflenet_deploy.runtime.worker.spec import Spec
 

@@ -14,7 +14,7 @@ from shufflenet_deploy.models.networks import (
 )
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 
 PRECISIONS = ("fp32", "fp16", "int8")
 LOWERINGS = ("fast", "plain")

@@ -10,15 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.files import combined_sha256, sha256
 from shufflenet_deploy.runtime.formats import format_of, is_model
-from shufflenet_deploy.runtime.manifest import (
-    File,
-    Manifest,
-    combined_sha256,
-    manifest_path,
-    read_manifest,
-)
+from shufflenet_deploy.runtime.manifest import File, Manifest, manifest_path, read_manifest
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and their hashes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,3 +28,9 @@ def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def combined_sha256(hashes: Sequence[str]) -> str:
+    """The hash of a model whose files have these, see `artifact.model_sha256`."""
+    first, *others = hashes
+    return hashlib.sha256("".join(hashes).encode()).hexdigest() if others else first

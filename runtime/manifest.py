@@ -7,8 +7,6 @@ needed to read it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,8 @@ from typing import Any
 import msgspec
 
 from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.files import sha256, staged
-from shufflenet_deploy.runtime.formats import FORMATS
+from shufflenet_deploy.runtime.files import combined_sha256, sha256, staged
+from shufflenet_deploy.runtime.options import Options as Options  # of a manifest's names too
 
 MANIFEST_VERSION = 2
 
@@ -27,45 +25,6 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     msgspec does not inherit `kw_only`, and type checkers want `frozen` said again.
     """
-
-
-class Options(_Record, frozen=True, kw_only=True):
-    """What was asked for. Two artifacts of equal options and tool versions are the same."""
-
-    network: str
-    groups: int | None
-    scale: float | None
-    input_size: tuple[int, int]
-    """Height and width in pixels."""
-    format: str
-    precision: str = "fp32"
-    lowering: str = "fast"
-    target: str = "arm64"
-    """The processor that int8 is made for: ``arm64`` or ``x86-64``."""
-    io: str = "float32"
-    """The type of the input's numbers; ``uint8`` and ``int8`` take pixels as they are."""
-    weights: str = "random"
-    """The weights in the artifact's name: ``random``, or the first 8 digits of their SHA-256."""
-
-    @property
-    def file_name(self) -> str:
-        """The artifact's name: options that are not the default enter it, groups if any do."""
-        height, width = self.input_size
-        parts = [self.network]
-        if self.groups is not None:
-            parts.append(f"g{self.groups}")
-        if self.scale is not None:
-            parts.append(f"x{self.scale}")
-        parts += [f"{height}x{width}", self.precision]
-        if self.lowering != "fast":
-            parts.append(self.lowering)
-        if self.target != "arm64":
-            parts.append(self.target)
-        if self.io != "float32":
-            parts.append(f"{self.io}in")
-        if self.weights != "random":
-            parts.append(self.weights)
-        return "-".join(parts) + FORMATS[self.format].files[0]
 
 
 class Tensor(_Record, frozen=True, kw_only=True):
@@ -254,12 +213,6 @@ class Manifest(_Record, frozen=True, kw_only=True):
     def sha256(self) -> str:
         """The hash by which its model is told from others, see `model_sha256`."""
         return combined_sha256([file.sha256 for file in self.files])
-
-
-def combined_sha256(hashes: Sequence[str]) -> str:
-    """The hash of a model whose files have these, see `artifact.model_sha256`."""
-    first, *others = hashes
-    return hashlib.sha256("".join(hashes).encode()).hexdigest() if others else first
 
 
 def manifest_path(artifact: Path) -> Path:

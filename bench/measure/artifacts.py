@@ -18,7 +18,8 @@ from shufflenet_deploy.bench.measure.engines import model_format
 from shufflenet_deploy.runtime.artifact import Artifact, model_sha256
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError, ProcessError
 from shufflenet_deploy.runtime.formats import format_of
-from shufflenet_deploy.runtime.manifest import Manifest, Options, manifest_path
+from shufflenet_deploy.runtime.manifest import Manifest, manifest_path
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.client import EXPORT, module_command, run
 
 EXPORTER = module_command(EXPORT)

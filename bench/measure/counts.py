@@ -24,7 +24,7 @@ from shufflenet_deploy.bench.emulation.qemu import find_qemu
 from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.counting import Request
 
 COUNTS_VERSION: Literal[1] = 1

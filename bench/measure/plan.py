@@ -13,7 +13,7 @@ from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.paper.networks import Network, setting_words
 from shufflenet_deploy.bench.results import Block, Model
 from shufflenet_deploy.runtime.formats import FORMATS
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 
 LARGEST = 6
 """The most models of a block that is for no claim."""

@@ -13,7 +13,7 @@ from shufflenet_deploy.bench.paper.claims import ERRORS_SIZE, Paper, Size
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.formats import FORMATS
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

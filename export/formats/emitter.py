@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.rewrites.lowering import Lowering
 from shufflenet_deploy.runtime.errors import ExportError
-from shufflenet_deploy.runtime.manifest import Options, Simplification
+from shufflenet_deploy.runtime.manifest import Simplification
+from shufflenet_deploy.runtime.options import Options
 
 Inputs = Sequence[NDArray[Any]]
 """Calibration images (1, ...) in the format's layout, float32, made as they are asked for."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.request import PRECISIONS, TARGETS
 from shufflenet_deploy.export.rewrites import REWRITES
-from shufflenet_deploy.runtime.manifest import Options, Rewrite
+from shufflenet_deploy.runtime.manifest import Rewrite
+from shufflenet_deploy.runtime.options import Options
 
 
 @dataclass(frozen=True, kw_only=True)

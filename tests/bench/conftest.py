@@ -31,7 +31,6 @@ from shufflenet_deploy.runtime.manifest import (
     File,
     Footprint,
     Manifest,
-    Options,
     Preprocessing,
     SelfCheck,
     Tensor,
@@ -40,6 +39,7 @@ from shufflenet_deploy.runtime.manifest import (
     manifest_path,
     write_manifest,
 )
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.spec import (
     Answer,
     Burst,

@@ -26,7 +26,8 @@ from shufflenet_deploy.bench.measure.counts import Counts, Entry
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import Model, Results
 from shufflenet_deploy.runtime.artifact import Artifact
-from shufflenet_deploy.runtime.manifest import Options, manifest_path
+from shufflenet_deploy.runtime.manifest import manifest_path
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.profiling.kinds import Operator
 from shufflenet_deploy.runtime.profiling.profile import Profile, attribute
 from shufflenet_deploy.runtime.profiling.trace import Trace

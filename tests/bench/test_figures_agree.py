@@ -22,7 +22,7 @@ from shufflenet_deploy.bench.__main__ import main as bench
 from shufflenet_deploy.bench.commands.report import main as report
 from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.artifact import Artifact
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.spec import Answer, ModelAnswer, Spec
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from shufflenet_deploy.runtime.engines import ENGINES, NO_REMARKS, Engine
 from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS, Format
-from shufflenet_deploy.runtime.manifest import Options, manifest_path, write_manifest
+from shufflenet_deploy.runtime.manifest import manifest_path, write_manifest
+from shufflenet_deploy.runtime.options import Options
 
 
 class _Joined:

@@ -24,7 +24,8 @@ from shufflenet_deploy.models.networks import NETWORKS, Variant, variant
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import ExportError, ModelsError
 from shufflenet_deploy.runtime.formats import FORMATS
-from shufflenet_deploy.runtime.manifest import Manifest, Options
+from shufflenet_deploy.runtime.manifest import Manifest
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.seeded import seeded_images, to_layout
 
 

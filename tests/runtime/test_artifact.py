@@ -23,11 +23,11 @@ from shufflenet_deploy.runtime.formats import FORMATS, Format
 from shufflenet_deploy.runtime.manifest import (
     MANIFEST_VERSION,
     File,
-    Options,
     manifest_path,
     read_manifest,
     write_manifest,
 )
+from shufflenet_deploy.runtime.options import Options
 
 _SHUFFLENET = Options(
     network="shufflenet-v1", groups=3, scale=1.0, input_size=(224, 224), format="tflite"

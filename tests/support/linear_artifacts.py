@@ -14,7 +14,6 @@ from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.manifest import (
     File,
     Manifest,
-    Options,
     Preprocessing,
     SelfCheck,
     Tensor,
@@ -23,6 +22,7 @@ from shufflenet_deploy.runtime.manifest import (
     manifest_path,
     write_manifest,
 )
+from shufflenet_deploy.runtime.options import Options
 
 TYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
 

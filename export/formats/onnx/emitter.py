@@ -16,7 +16,7 @@ from shufflenet_deploy.export.formats.onnx.emit import emit
 from shufflenet_deploy.export.formats.onnx.lowering import LOWERING
 from shufflenet_deploy.export.formats.onnx.simplify import simplify
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 
 
 def _float(graph: Graph, options: Options) -> Emitted:

@@ -13,7 +13,7 @@ from shufflenet_deploy.export.formats.tflite import quantise
 from shufflenet_deploy.export.formats.tflite.emit import emit
 from shufflenet_deploy.export.formats.tflite.lowering import LOWERING
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 
 
 def _float(graph: Graph, options: Options) -> Emitted:

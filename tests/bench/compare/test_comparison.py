@@ -37,7 +37,7 @@ from shufflenet_deploy.bench.results import (
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.spec import Burst, Canary
 
 NAMES = ("half", "one", "two", "alexnet", "mobilenet")

@@ -14,7 +14,7 @@ from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.bench.results import Block, Model
 from shufflenet_deploy.runtime.formats import FORMATS
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 
 PAPER = load_paper()
 NETWORKS = sorted(

@@ -21,7 +21,7 @@ from shufflenet_deploy.bench.results import Checked, Parameters, Results, Run, T
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.spec import Answer, CoolDown, Progress, Spec
 
 if TYPE_CHECKING:

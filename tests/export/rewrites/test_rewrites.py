@@ -15,7 +15,7 @@ from shufflenet_deploy.export.graph.operators import Add, Shuffle
 from shufflenet_deploy.export.request import LOWERINGS, PRECISIONS, TARGETS, Request
 from shufflenet_deploy.export.rewrites import REWRITES
 from shufflenet_deploy.models.networks import variant
-from shufflenet_deploy.runtime.manifest import Options
+from shufflenet_deploy.runtime.options import Options
 
 VARIANT = variant("shufflenet-v1")
 
