@@ -6,8 +6,7 @@ file holds is found from its tensors alone, and nothing in a file is ever run.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, SHUFFLENET_SE, Size
-from shufflenet_deploy.models.networks.shufflenet import STAGE_UNITS, ShuffleNetV1, stage_widths
+from shufflenet_deploy.models.networks import SHUFFLENET, SHUFFLENET_SE, Size
+from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.weights.conventions import (
     CONVENTIONS,
     OURS,
@@ -33,6 +32,7 @@ from shufflenet_deploy.models.weights.file import (
     require_label_for_each_class,
     save,
 )
+from shufflenet_deploy.models.weights.sizes import Sizes, sizes_of
 from shufflenet_deploy.runtime.errors import ModelsError
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
@@ -71,15 +71,6 @@ class Checkpoint:
     """Whatever `save` was given as `extra`, by its keys."""
 
 
-@dataclass(frozen=True)
-class _Variant:
-    name: str
-    groups: int
-    scale: float
-    classes: int
-    stem_channels: int
-
-
 def load(path: Path) -> Checkpoint:
     """Read `path`, find out what it is, and build its network.
 
@@ -94,17 +85,16 @@ def load(path: Path) -> Checkpoint:
         has_se = has_squeeze_excitation(convention, contents.weights)
         names = keys(convention, has_se)
         tensors = _tensors(contents.weights, names)
-        name = SHUFFLENET_SE if has_se else SHUFFLENET
-        variant = _variant(name, {ours: tensors[theirs] for theirs, ours in names.items()})
-        network = _network(variant, convention, contents)
+        sizes = sizes_of({ours: tensors[theirs] for theirs, ours in names.items()})
+        network = _network(sizes, has_se, convention, contents)
         _require_shapes(tensors, names, network)
         converted = {ours: _numbers(theirs, tensors[theirs]) for theirs, ours in names.items()}
-        state = convert(convention, converted, variant.groups)
+        state = convert(convention, converted, sizes.groups)
         counters = [key for key in network.state_dict() if key.endswith(_COUNTER)]
         state |= {key: torch.tensor(0) for key in counters}
         network.load_state_dict(state, assign=True)
         record = contents.record
-        require_label_for_each_class(record.labels if record else None, variant.classes)
+        require_label_for_each_class(record.labels if record else None, sizes.classes)
     except ModelsError as error:
         raise ModelsError(f"{path}: {error}") from None
     return Checkpoint(
@@ -112,11 +102,11 @@ def load(path: Path) -> Checkpoint:
         sha256=contents.sha256,
         network=network.eval(),
         convention=convention.name,
-        name=variant.name,
-        groups=variant.groups,
-        scale=variant.scale,
-        classes=variant.classes,
-        stem_channels=variant.stem_channels,
+        name=SHUFFLENET_SE if has_se else SHUFFLENET,
+        groups=sizes.groups,
+        scale=sizes.scale,
+        classes=sizes.classes,
+        stem_channels=sizes.stem_channels,
         preprocessing=record.preprocessing if record else convention.preprocessing,
         labels=record.labels if record else None,
         input_size=record.input_size if record else None,
@@ -147,10 +137,10 @@ def require(
 def _convention(contents: Contents) -> Convention:
     convention = recognise(contents.weights)
     if convention is None:
-        known = _listed(convention.name for convention in CONVENTIONS)
+        known = ", ".join(convention.name for convention in CONVENTIONS)
         if not contents.weights:
             raise ModelsError(f"it holds no weights; give a file of {known}")
-        first = _listed(repr(key[:60]) for key in list(contents.weights)[:3])
+        first = ", ".join(repr(key[:60]) for key in list(contents.weights)[:3])
         raise ModelsError(
             f"its keys are of no convention known here ({known}): they begin with {first}; "
             "give a ShuffleNet V1 of one of these"
@@ -195,50 +185,9 @@ def _tensors(weights: Mapping[str, object], names: Mapping[str, str]) -> dict[st
     return tensors
 
 
-def _variant(name: str, tensors: Mapping[str, Tensor]) -> _Variant:
-    """The choices that the tensors, under this project's keys, were built with.
-
-    Each is what most of the units agree on, so that one misshapen tensor does not decide.
-    """
-    groups_seen = []
-    widths = []
-    for stage, units in enumerate(STAGE_UNITS, start=1):
-        # Units of stride 1: their last convolution makes the stage's width, and their first
-        # one's filters see a group of it.
-        prefixes = [f"features.stage{stage}.unit{unit}" for unit in range(2, units + 1)]
-        width = _mode(_size(tensors[f"{p}.expand_conv3.weight"], 0) for p in prefixes)
-        filter_channels = _mode(_size(tensors[f"{p}.compress_conv1.weight"], 1) for p in prefixes)
-        widths.append(width)
-        groups_seen.append(width // filter_channels if filter_channels else 0)
-    groups, scale = _named(_mode(groups_seen), tuple(widths))
-    classes = _size(tensors["output.weight"], 0)
-    stem = _size(tensors["features.init_block.conv.weight"], 0)
-    if classes < 1 or stem < 1 or stem % groups or stem >= widths[0]:
-        raise ModelsError(
-            f"{stem} channels in the stem and {classes} classes are of no ShuffleNet V1 with "
-            f"{groups} groups; give another file"
-        )
-    return _Variant(name, groups, scale, classes, stem)
-
-
-def _named(groups: int, widths: tuple[int, ...]) -> tuple[int, float]:
-    """The group count and scale of a network with these stages."""
-    entry = NETWORKS[SHUFFLENET]
-    if groups not in entry.groups:
-        raise ModelsError(
-            f"its convolutions have {groups} groups, and ShuffleNet V1 has "
-            f"{_listed(entry.groups)}; give another file"
-        )
-    scale = min(entry.scales, key=lambda scale: abs(stage_widths(groups, scale)[0] - widths[0]))
-    if stage_widths(groups, scale) != widths:
-        raise ModelsError(
-            f"its stages have {_listed(widths)} channels, and ShuffleNet V1 with {groups} groups "
-            f"has {_listed(stage_widths(groups, scale))} at {scale}x; give another file"
-        )
-    return groups, scale
-
-
-def _network(variant: _Variant, convention: Convention, contents: Contents) -> ShuffleNetV1:
+def _network(
+    sizes: Sizes, squeeze_excitation: bool, convention: Convention, contents: Contents
+) -> ShuffleNetV1:
     architecture = (
         contents.record.architecture
         if contents.record
@@ -248,13 +197,13 @@ def _network(variant: _Variant, convention: Convention, contents: Contents) -> S
     )
     with torch.device("meta"):  # shapes only: the file has the numbers
         return ShuffleNetV1(
-            variant.groups,
-            variant.scale,
-            stem_channels=variant.stem_channels,
-            num_classes=variant.classes,
+            sizes.groups,
+            sizes.scale,
+            stem_channels=sizes.stem_channels,
+            num_classes=sizes.classes,
             stem_relu=architecture.stem_relu,
             inverse_shuffle=architecture.inverse_shuffle,
-            squeeze_excitation=variant.name == SHUFFLENET_SE,
+            squeeze_excitation=squeeze_excitation,
         )
 
 
@@ -283,15 +232,3 @@ def _numbers(key: str, tensor: Tensor) -> Tensor:
     if key.endswith("running_var") and bool((numbers < 0).any()):
         raise ModelsError(f"{key} has a negative variance; give another copy of the file")
     return numbers
-
-
-def _size(tensor: Tensor, dimension: int) -> int:
-    return tensor.shape[dimension] if tensor.dim() > dimension else 0
-
-
-def _mode(values: Iterable[int]) -> int:
-    return Counter(values).most_common(1)[0][0]
-
-
-def _listed(values: Iterable[object]) -> str:
-    return ", ".join(map(str, values))
