@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shufflenet_deploy.models.weights.progress import progress_bar
 from shufflenet_deploy.runtime.errors import ModelsError
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def _download(url: str, to: Path, timeout_s: float, pauses_s: Sequence[float]) -
     pooch.get_logger().setLevel("ERROR")  # what it does is said here
     for pause_s in (*pauses_s, None):
         try:
-            with _progress_bar(url.rpartition("/")[2]) as bar:
+            with progress_bar(url.rpartition("/")[2]) as bar:
                 downloader = pooch.HTTPDownloader(
                     progressbar=bar, chunk_size=_CHUNK_BYTES, timeout=timeout_s
                 )
@@ -228,44 +227,3 @@ def _unpacked(archive: Path, name: str, url: str) -> bytes:
 
 def _sha1(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()
-
-
-class _Bar:
-    """What pooch tells of a transfer, drawn by rich."""
-
-    def __init__(self, name: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-        self.total = 0
-        self.progress = Progress(
-            "{task.description}",
-            BarColumn(),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self.progress.add_task(name, total=None)
-
-    def update(self, count: int) -> None:
-        """`count` further bytes came."""
-        self.progress.update(self._task, advance=count, total=self.total or None)
-
-    def reset(self) -> None:
-        """Begin at nothing again."""
-        self.progress.reset(self._task)
-
-    def close(self) -> None:
-        """It is all there."""
-
-
-@contextmanager
-def _progress_bar(name: str) -> Iterator[_Bar | bool]:
-    """A bar on stderr where that is a terminal, and False elsewhere."""
-    if not sys.stderr.isatty():
-        yield False
-        return
-    bar = _Bar(name)
-    with bar.progress:
-        yield bar
