@@ -7,6 +7,7 @@ onnxsim alone takes longer to import than all else that a TFLite export does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 
 from shufflenet_deploy.export.formats.emitter import Emitter, Quantiser
 from shufflenet_deploy.export.graph.graph import Graph
@@ -15,21 +16,19 @@ from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.manifest import Options, Rewrite
 
 
-def _onnx() -> Emitter:
-    from shufflenet_deploy.export.formats.onnx.emitter import EMITTER
+def _in(folder: str) -> Callable[[], Emitter]:
+    """What imports the emitter of one of this folder's formats, when it is called."""
 
-    return EMITTER
+    def imported() -> Emitter:
+        emitter: Emitter = import_module(f"{__name__}.{folder}.emitter").EMITTER
+        return emitter
 
-
-def _tflite() -> Emitter:
-    from shufflenet_deploy.export.formats.tflite.emitter import EMITTER
-
-    return EMITTER
+    return imported
 
 
 EMITTERS: dict[str, Callable[[], Emitter]] = {
-    "onnx": _onnx,
-    "tflite": _tflite,
+    "onnx": _in("onnx"),
+    "tflite": _in("tflite"),
 }
 """By the format's name; each row imports what emits it."""
 
