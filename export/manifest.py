@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from shufflenet_deploy.export.formats import emitter_for
 from shufflenet_deploy.export.graph.graph import Graph, shapes
 from shufflenet_deploy.export.making import Made
 from shufflenet_deploy.export.source import Source
@@ -15,11 +16,9 @@ from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.manifest import File, Manifest, Rewrite, Tensor
 from shufflenet_deploy.runtime.options import Options
 
-TOOLS = (
-    "shufflenet-deploy", "torch", "onnx", "onnxsim", "onnxruntime", "ai-edge-quantizer",
-    "flatbuffers", "numpy",
-)  # fmt: skip
-"""The distributions that make an artifact: two of equal options and versions are the same."""
+TOOLS = ("shufflenet-deploy", "torch", "numpy")
+"""The distributions that make every artifact, beside those that its format names: of equal options
+and versions, two artifacts are the same."""
 
 
 def describe(
@@ -50,7 +49,7 @@ def describe(
         self_check=made.self_check,
         remarks=made.remarks,
         footprint=None,
-        tool_versions=_tool_versions(),
+        tool_versions=_tool_versions(options),
     )
 
 
@@ -73,5 +72,6 @@ def _batch(options: Options) -> int:
     return 1 if FORMATS[options.format].fixed_batch else -1
 
 
-def _tool_versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{tool: version(tool) for tool in TOOLS}}
+def _tool_versions(options: Options) -> dict[str, str]:
+    tools = (*TOOLS, *emitter_for(options.format).tools)
+    return {"python": platform.python_version(), **{tool: version(tool) for tool in tools}}

@@ -50,6 +50,9 @@ class Emitter:
     """Makes the artifact in fp32 or fp16; raises `ExportError` for what the format cannot do."""
     lowering: Lowering
     """The rewrites that the format's artifacts have."""
+    tools: tuple[str, ...] = ()
+    """The Python distributions that make the files, whose versions the manifest holds; none where
+    this project writes them by itself."""
     quantiser: Quantiser | None = None
     """How the format's int8 is made; None where it has none."""
 

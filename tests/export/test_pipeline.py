@@ -124,6 +124,21 @@ def test_the_manifest_tells_what_was_made(tiny_artifacts: Path) -> None:
     assert {"torch", "onnx", "onnxsim", "shufflenet-deploy"} <= manifest.tool_versions.keys()
 
 
+@pytest.mark.parametrize(
+    ("suffix", "own"),
+    [
+        (".onnx", {"onnx", "onnxsim", "onnxruntime"}),
+        (".tflite", {"flatbuffers", "ai-edge-quantizer"}),
+    ],
+)
+def test_a_manifest_holds_the_versions_of_what_made_its_format(
+    tiny_artifacts: Path, suffix: str, own: set[str]
+) -> None:
+    path = tiny_artifacts / f"shufflenet-v1-g3-x0.25-32x32-fp32{suffix}"
+    tools = Artifact.open(path).manifest.tool_versions.keys()
+    assert tools == {"python", "shufflenet-deploy", "torch", "numpy"} | own
+
+
 def test_only_artifacts_and_manifests_are_left(tiny_artifacts: Path) -> None:
     names = sorted(path.name for path in tiny_artifacts.iterdir())
     assert names == sorted(

@@ -49,6 +49,7 @@ def _scheme(options: Options) -> str:
 EMITTER = Emitter(
     emit=_float,
     lowering=LOWERING,
+    tools=("onnx", "onnxsim", "onnxruntime"),
     quantiser=Quantiser(
         emit=_to_quantise,
         quantise=_quantised,

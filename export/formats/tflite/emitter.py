@@ -38,6 +38,7 @@ def _scheme(options: Options) -> str:
 EMITTER = Emitter(
     emit=_float,
     lowering=LOWERING,
+    tools=("flatbuffers", "ai-edge-quantizer"),
     quantiser=Quantiser(
         emit=_to_quantise,
         quantise=_quantised,
