@@ -99,14 +99,16 @@ def current(results: Results, block: Block, paper: Paper) -> Figure | None:
 
 
 def _pair_name(results: Results, block: Block, above: int, below: int) -> str:
-    """``X / Y`` of two models of `block`; with their formats, where these differ."""
+    """``X / Y`` of two models of `block`; with formats where these differ, else with engines."""
     members = {member: results.models[member] for member in block.members}
     labels = dict(zip(members, short_labels(list(members.values())), strict=True))
-    pair = (above, below)
-    same_format = members[above].format == members[below].format
-    return " / ".join(
-        labels[member] + ("" if same_format else f" ({members[member].format})") for member in pair
-    )
+    first, second = members[above], members[below]
+    formats, engines = (first.format, second.format), (first.engine, second.engine)
+    additions = next((pair for pair in (formats, engines) if pair[0] != pair[1]), ())
+    names = [labels[above], labels[below]]
+    if additions:
+        names = [f"{name} ({addition})" for name, addition in zip(names, additions, strict=True)]
+    return " / ".join(names)
 
 
 def known(estimate: Estimate) -> str:

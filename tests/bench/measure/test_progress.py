@@ -133,6 +133,17 @@ def test_a_model_in_two_formats_is_told_apart(
     assert figure.name == "resnet (tflite) / resnet (onnx)"
 
 
+def test_a_file_on_two_engines_is_told_apart(
+    make_model: MakeModel, make_results: MakeResults
+) -> None:
+    model = make_model("resnet")
+    results = make_results(model, replace(model, engine="second"), named=2)
+    (block,) = results.blocks
+    figure = current(results, block, PAPER)
+    assert figure
+    assert figure.name == "resnet (second) / resnet (onnxruntime)"
+
+
 def test_a_model_that_was_skipped_leaves_the_ratios_of_the_others(three: Results) -> None:
     (block,) = three.blocks
     runs = tuple(
