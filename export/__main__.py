@@ -1,4 +1,4 @@
-"""shufflenet-export: from a network to verified ONNX and TFLite artifacts."""
+"""shufflenet-export: from a network to verified artifacts."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def export(
         bool, typer.Option("--json", help="Print one JSON document instead of a table.")
     ] = False,
 ) -> None:
-    """Export a network to ONNX and TFLite, verified on the engine that will run it.
+    """Export a network, verified on the engine that will run it.
 
     Each artifact is run against the network on seeded images, and is written only where the
     two agree. Its manifest lies beside it, under its name and .json.
