@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import subprocess
 import sys
@@ -105,34 +103,6 @@ def test_going_on_needs_the_same_engines(
     assert other.returncode == 2
     assert "not the same measurement" in other.stderr
     assert "the engines" in other.stderr
-
-
-def test_a_table_for_other_programs_and_a_comparison_tell_the_engines_apart(
-    run: Run, measured: tuple[subprocess.CompletedProcess[str], Path]
-) -> None:
-    _, out = measured
-    table = out.with_suffix(".csv")
-    assert run("bench.commands.report", out, "--out", table).returncode == 0
-    rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
-    assert [row["engine"].split()[0] for row in rows] == ["second", "onnxruntime"]
-    assert [row["remarks"] for row in rows] == ["tiles=7 kernels=slow", ""]
-    assert all(row["latency_ms"] for row in rows)
-    compared = run("bench", "compare", out, out)
-    assert compared.returncode == 0, compared.stderr
-    assert f"{QUARTER}.onnx on second" in compared.stdout
-
-
-def test_help_tells_of_it(run: Run) -> None:
-    for module, *words in (
-        ("bench", "onnx|tflite|plain", "onnxruntime|litert|second", ".onnx and .tflite and .plain"),
-        ("bench.commands.evaluate", "onnxruntime|litert|second"),
-        ("runtime.images.command", "onnxruntime|litert|second"),
-    ):
-        done = run(module, *(("run",) if module == "bench" else ()), "--help")
-        text = " ".join(done.stdout.replace("│", " ").split())
-        assert all(word in text for word in words), text
-    columns = run("bench.commands.report", "--columns")
-    assert "onnx or tflite or plain" in columns.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""plainnet: steps as JSON, weights as .npz."""
