@@ -15,7 +15,7 @@ import msgspec
 
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import combined_sha256, sha256, staged
-from shufflenet_deploy.runtime.options import Options as Options  # of a manifest's names too
+from shufflenet_deploy.runtime.options import Options
 
 MANIFEST_VERSION = 2
 

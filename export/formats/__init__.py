@@ -13,7 +13,8 @@ from shufflenet_deploy.export.formats.emitter import Emitter, Quantiser
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.rewrites import lowering
 from shufflenet_deploy.runtime.errors import ExportError
-from shufflenet_deploy.runtime.manifest import Options, Rewrite
+from shufflenet_deploy.runtime.manifest import Rewrite
+from shufflenet_deploy.runtime.options import Options
 
 
 def _in(folder: str) -> Callable[[], Emitter]:

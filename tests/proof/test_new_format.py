@@ -24,7 +24,7 @@ from extended_copy import (
 )
 from host_cache import shared_bundle, shared_folder
 from shufflenet_deploy.bench.results import Results, Timed, read
-from shufflenet_deploy.runtime.artifact import read_manifest
+from shufflenet_deploy.runtime.manifest import read_manifest
 
 BRIEF = ("--rounds", "4", "--processes", "1")
 _BOARDS = """\

@@ -12,7 +12,7 @@ import numpy as np
 from shufflenet_deploy.export.formats.emitter import Emitted, Emitter
 from shufflenet_deploy.export.graph.graph import Graph, Node
 from shufflenet_deploy.export.rewrites.lowering import Lowering, Use
-from shufflenet_deploy.runtime.artifact import Options
+from shufflenet_deploy.runtime.options import Options
 
 LOWERING: Lowering = {"absorb_shuffle": Use(), "shuffle_as_gather": Use()}
 
