@@ -139,7 +139,7 @@ def test_a_thread_that_changes_its_core_may_still_use_all() -> None:
 @pytest.mark.skipif(len(allowed_cores() or ()) < 2, reason="there is one core")
 def test_a_core_is_changed() -> None:
     program = (
-        "from shufflenet_deploy.runtime import processor\n"
+        "from shufflenet_deploy.runtime.machine import processor\n"
         "cores = set()\n"
         "for _ in range(200):\n"
         "    cores.add(processor._current_core())\n"
