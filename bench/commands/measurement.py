@@ -14,10 +14,14 @@ from shufflenet_deploy.bench.commands.options import (
     ANY_MODEL,
     NATIVE_FILES,
     NATIVE_RUNNER,
+    AnyBoard,
+    Cpu,
+    DeviceName,
     Engines,
     Folder,
     Formats,
     Precisions,
+    Provision,
     caches,
     numbers,
     way,
@@ -51,22 +55,9 @@ def run(
             "Without any, a suite is measured.",
         ),
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(help="Where: local is this machine; shufflenet-bench devices lists them."),
-    ] = "local",
-    any_board: Annotated[
-        bool, typer.Option("--any-board", help="Whatever the board calls itself.")
-    ] = False,
-    provision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="venv|bundle",
-            show_default="the one that fits",
-            help="How a worker gets to the device: into an environment of its own Python, or with "
-            "one that is brought along.",
-        ),
-    ] = None,
+    device: DeviceName = "local",
+    any_board: AnyBoard = False,
+    provision: Provision = None,
     prepare: Annotated[
         bool,
         typer.Option(
@@ -82,10 +73,7 @@ def run(
             "its figures stand apart.",
         ),
     ] = None,
-    cpu: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default="cortex-a72", help="Of --device emulated."),
-    ] = None,
+    cpu: Cpu = None,
     kind: Annotated[
         str | None,
         typer.Option(

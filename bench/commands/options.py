@@ -25,6 +25,27 @@ NATIVE_FILES = " and ".join(
     if any(ENGINES[name].native_runner for name in format_.engines)
 )
 """Which files the other harness measures, in the words of the help."""
+DeviceName = Annotated[
+    str,
+    typer.Option(
+        "--device", help="Where: local is this machine; shufflenet-bench devices lists them."
+    ),
+]
+AnyBoard = Annotated[bool, typer.Option("--any-board", help="Whatever the board calls itself.")]
+Provision = Annotated[
+    str | None,
+    typer.Option(
+        "--provision",
+        metavar="venv|bundle",
+        show_default="the one that fits",
+        help="How a worker gets to the device: into an environment of its own Python, or with one "
+        "that is brought along.",
+    ),
+]
+Cpu = Annotated[
+    str | None,
+    typer.Option("--cpu", metavar="NAME", show_default="cortex-a72", help="Of --device emulated."),
+]
 Formats = Annotated[
     list[str] | None,
     typer.Option(

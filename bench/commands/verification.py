@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.bench.commands.options import Engines, way
+from shufflenet_deploy.bench.commands.options import (
+    AnyBoard,
+    Cpu,
+    DeviceName,
+    Engines,
+    Provision,
+    way,
+)
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
@@ -26,25 +33,10 @@ def verify(
             help="Files of shufflenet-export, with their manifests beside them.",
         ),
     ],
-    device: Annotated[
-        str,
-        typer.Option(help="Where: local is this machine; shufflenet-bench devices lists them."),
-    ] = "local",
-    any_board: Annotated[
-        bool, typer.Option("--any-board", help="Whatever the board calls itself.")
-    ] = False,
-    provision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="venv|bundle",
-            show_default="the one that fits",
-            help="How a worker gets to the device, as of shufflenet-bench.",
-        ),
-    ] = None,
-    cpu: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default="cortex-a72", help="Of --device emulated."),
-    ] = None,
+    device: DeviceName = "local",
+    any_board: AnyBoard = False,
+    provision: Provision = None,
+    cpu: Cpu = None,
     engines: Engines = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
