@@ -68,6 +68,9 @@ _ROWS = (
 )
 """File, what stands there, what stands there in the copy."""
 
+_OUTER = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+"""With that, the copy's commands would import what the tests do."""
+
 
 @dataclass(frozen=True)
 class ExtendedCopy:
@@ -100,7 +103,7 @@ class ExtendedCopy:
         return subprocess.run(
             [self.environment / "bin" / command, *map(str, words)],
             cwd=self.folder,
-            env={**os.environ, **own, **{name: str(value) for name, value in variables.items()}},
+            env={**_OUTER, **own, **{name: str(value) for name, value in variables.items()}},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -170,7 +173,7 @@ def _install(copy: ExtendedCopy) -> None:
     options = ("--no-deps", "--no-build-isolation", "--ignore-installed", "--no-index", "--quiet")
     done = subprocess.run(
         [python, "-m", "pip", "install", *options, "--disable-pip-version-check", copy.source],
-        env={**os.environ, "PIP_CONFIG_FILE": os.devnull},
+        env={**_OUTER, "PIP_CONFIG_FILE": os.devnull},
         capture_output=True,
         text=True,
         timeout=HANG_SECONDS,
