@@ -24,6 +24,8 @@ def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int | Span]]:
     while position < end:
         key, position = _varint(data, position)
         number, kind = key >> 3, key & 7
+        if not number:  # as in a file of zeros, which would be read to its end
+            raise ValueError("a field without a number")
         if kind == _VARINT:
             value, position = _varint(data, position)
             yield number, value

@@ -115,6 +115,14 @@ def test_a_model_that_was_cut_off_is_its_engines_to_refuse(
     assert external_data(path) in ((), (path.parent / "one.bin",))
 
 
+def test_a_file_of_zeros_is_no_model_however_large(tmp_path: Path) -> None:
+    """Read byte by byte it would take for ever."""
+    path = tmp_path / "hole.onnx"
+    with path.open("wb") as file:
+        file.truncate(10**12)
+    assert external_data(path) == ()
+
+
 def test_graphs_without_end_are_no_model(tmp_path: Path) -> None:
     graph = b""
     for _ in range(500):
