@@ -58,6 +58,7 @@ def measured(run: Run, tiny_artifacts: Path) -> tuple[subprocess.CompletedProces
     return run("bench", tiny_artifacts / f"{QUARTER}.onnx", *words), out
 
 
+@pytest.mark.slow
 def test_one_file_is_measured_on_two_engines_side_by_side(
     measured: tuple[subprocess.CompletedProcess[str], Path],
 ) -> None:
@@ -92,6 +93,7 @@ def test_its_own_doubt_and_remedy_are_told(
     )
 
 
+@pytest.mark.slow
 def test_going_on_needs_the_same_engines(
     run: Run, measured: tuple[subprocess.CompletedProcess[str], Path], tiny_artifacts: Path
 ) -> None:
@@ -186,6 +188,7 @@ def test_results_of_the_same_engine_have_no_addition_to_their_names(
     assert model.called == model.name
 
 
+@pytest.mark.slow
 def test_images_are_judged_and_classified_by_the_engine_that_is_named(run: Run) -> None:
     folder = run.folder / "images"  # type: ignore[attr-defined]
     colours = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}

@@ -12,7 +12,7 @@ from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
-from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Spec, WarmUp
+from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress, Spec, WarmUp
 from waiting import HANG_SECONDS, is_running, wait_until
 
 TINY = "shufflenet-v1-g3-x0.25-32x32-fp32"
@@ -133,7 +133,10 @@ def test_a_killed_worker_is_told_with_its_last_line(scripted: Scripted) -> None:
         ("print('{}')", "of another version of shufflenet-deploy"),
         ("print('[]')", "answer cannot be read"),
         ("print('{\"version\":1}')", "of another version of shufflenet-deploy"),
-        ("print('{\"version\":2}')", "answer cannot be read: .*missing required field"),
+        (
+            f"print('{{\"version\":{ANSWER_VERSION}}}')",
+            "answer cannot be read: .*missing required field",
+        ),
     ],
 )
 def test_other_ways_to_fail(scripted: Scripted, script: str, message: str) -> None:
