@@ -61,7 +61,9 @@ def load(
     else here than where it was exported, the latter only where it is `strict`.
     """
     manifest = _manifest(path)
-    needed = needed_bytes(model_bytes(path), manifest.footprint if manifest else None)
+    # Opening has checked the manifest's sizes: only of other tools' models are files looked for.
+    size = manifest.size_bytes if manifest else model_bytes(path)
+    needed = needed_bytes(size, manifest.footprint if manifest else None)
     available = available_bytes()
     if available is not None and needed > available:
         return Skipped(artifact=str(path), needed_bytes=needed, available_bytes=available)
