@@ -55,8 +55,10 @@ def verify(
     from shufflenet_deploy.bench.measure.engines import engines_by_format
     from shufflenet_deploy.bench.measure.verification import check_manifests
     from shufflenet_deploy.bench.measure.verification import verify as verify_all
+    from shufflenet_deploy.bench.presentation.terminal import stderr_console, tell
     from shufflenet_deploy.runtime.formats import format_of
 
+    stderr = stderr_console()
     board = find_board(device)
     by_format = engines_by_format(named, (), tuple(dict.fromkeys(engines or ())))
     check_manifests(named)
@@ -65,7 +67,7 @@ def verify(
         provision=way(provision),
         engines=tuple(dict.fromkeys(name for names in by_format.values() for name in names)),
         cpu=cpu,
-        tell=_tell,
+        tell=lambda line: tell(line, stderr),
     )
     with open_device(board, options) as opened:
         describe(opened, board, any_board)
@@ -83,10 +85,6 @@ def verify(
     failed = [artifact.artifact for artifact in verified if artifact.verdict != "same"]
     if failed:
         raise BenchError(f"not the same on {board.name}: {', '.join(failed)}")
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 def _show(verified: Sequence[Verified]) -> None:

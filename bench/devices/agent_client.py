@@ -14,7 +14,6 @@ from typing import IO
 
 import msgspec
 
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.agent.protocol import (
     ALIVE_SECONDS,
     Alive,
@@ -29,7 +28,7 @@ from shufflenet_deploy.runtime.agent.protocol import (
     Work,
 )
 from shufflenet_deploy.runtime.errors import BenchError, ProcessError
-from shufflenet_deploy.runtime.worker.protocol import Listener, decode_answer
+from shufflenet_deploy.runtime.worker.protocol import Listener, Report, decode_answer
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 _LEAVE_SECONDS = 15.0

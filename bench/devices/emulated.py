@@ -8,12 +8,12 @@ from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.bench.devices.options import DeviceOptions
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.emulation.count import count
 from shufflenet_deploy.bench.emulation.machine import Machine
 from shufflenet_deploy.bench.emulation.processors import find_processor
 from shufflenet_deploy.runtime.worker.client import WORKER
 from shufflenet_deploy.runtime.worker.counting import Request
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.devices.options import DeviceOptions
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.machine.environment import read_environment
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shufflenet_deploy.bench.devices.agent_client import AgentClient, this_host
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.folders import cache_folder
 from shufflenet_deploy.runtime.agent.protocol import Begin
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.client import AGENT, module_command
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 NAME = "this machine"

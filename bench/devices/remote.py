@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from shufflenet_deploy.bench.devices.agent_client import AgentClient, AgentUnstartedError, this_host
 from shufflenet_deploy.bench.devices.link import Link, ask, script
 from shufflenet_deploy.bench.devices.options import DeviceOptions
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.devices.store import Store
 from shufflenet_deploy.bench.devices.survey import Seen, look
 from shufflenet_deploy.bench.provision import Installation, Survey, Way
 from shufflenet_deploy.runtime.agent.protocol import Begin
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 Choose = Callable[

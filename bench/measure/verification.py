@@ -10,11 +10,11 @@ import msgspec
 
 from shufflenet_deploy.bench.devices import Device
 from shufflenet_deploy.bench.devices.agent_client import WorkerFailedError
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.measure.records import no_room
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.manifest import manifest_path
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Spec
 
 Verdict = Literal["same", "differs", "does not run"]

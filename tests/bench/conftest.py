@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.measure.plan import plan
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import (
@@ -40,6 +39,7 @@ from shufflenet_deploy.runtime.manifest import (
     write_manifest,
 )
 from shufflenet_deploy.runtime.options import Options
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import (
     Answer,
     Burst,

@@ -20,9 +20,9 @@ from msgspec.structs import replace
 from shufflenet_deploy.bench import devices
 from shufflenet_deploy.bench.__main__ import main as bench
 from shufflenet_deploy.bench.commands.report import main as report
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.options import Options
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, ModelAnswer, Spec
 
 if TYPE_CHECKING:

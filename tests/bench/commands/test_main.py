@@ -18,11 +18,11 @@ from msgspec.structs import replace
 
 from shufflenet_deploy.bench import devices
 from shufflenet_deploy.bench.__main__ import main
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.results import Parameters, Timed, read
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.manifest import manifest_path
 from shufflenet_deploy.runtime.options import Options
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 from waiting import HANG_SECONDS
 

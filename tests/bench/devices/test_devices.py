@@ -11,9 +11,9 @@ from shufflenet_deploy.bench.devices import describe, open_device
 from shufflenet_deploy.bench.devices.boards import load_boards
 from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.bench.devices.options import DeviceOptions
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import Environment, read_environment
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 if TYPE_CHECKING:

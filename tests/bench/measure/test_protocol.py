@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.analysis.estimates import is_known
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.bench.measure.demand import is_open
 from shufflenet_deploy.bench.measure.protocol import Step, begin, measure
@@ -22,6 +21,7 @@ from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.options import Options
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, CoolDown, Progress, Spec
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from shufflenet_deploy.bench.devices.boards import find_board, target
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.measure import session as campaign
 from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.bench.measure.session import Choice, carry_out, start
@@ -21,6 +20,7 @@ from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.options import Options
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
 if TYPE_CHECKING:

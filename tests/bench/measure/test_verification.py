@@ -13,13 +13,13 @@ import pytest
 from msgspec.structs import replace
 
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError, WorkerFailedError
-from shufflenet_deploy.bench.devices.report import Report
 from shufflenet_deploy.bench.measure.verification import check_manifests, verify
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import engine_for
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.manifest import manifest_path, read_manifest, write_manifest
 from shufflenet_deploy.runtime.options import Options
+from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Skipped, Spec
 
 WriteArtifact = Callable[[Path, Options], Artifact]
