@@ -1,6 +1,9 @@
-"""What a `Graph` computes, in float64: the standard that rewrites and emitters are tested by."""
+"""What a `Graph` computes: the standard that rewrites, emitters and quantisation are tested by."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -30,23 +33,55 @@ from shufflenet_deploy.export.graph.operators import (
     shuffle_order,
 )
 
+Seen = Callable[[str, Tensor], Tensor]
+"""A function that gets each value with its name as it is made, and returns what stands for it."""
+
 
 def interpret(graph: Graph, images: NDArray[np.floating]) -> NDArray[np.float64]:
     """Images (N, C, H, W) -> the graph's output (N, ...), computed in float64."""
-    values = {graph.input: torch.from_numpy(np.asarray(images, np.float64))}
+    return evaluate(graph, torch.from_numpy(np.asarray(images, np.float64))).numpy()
+
+
+def evaluate(graph: Graph, images: Tensor, seen: Seen | None = None) -> Tensor:
+    """Images (N, C, H, W) -> the graph's output (N, ...), computed in the images' own type.
+
+    `seen` is shown every value, the images first, and may change it. A value is let go after its
+    last reader.
+    """
+    values = Values(graph)
+    values[graph.input] = images if seen is None else seen(graph.input, images)
     for node in graph:
-        values[node.name] = _compute(node.operator, [values[name] for name in node.inputs])
-    return values[graph.output].numpy()
+        value = compute(node.operator, values.read(node.inputs))
+        values[node.name] = value if seen is None else seen(node.name, value)
+    return values[graph.output]
 
 
-def _compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
+class Values(dict[str, Tensor]):
+    """The values of a graph that somebody still has to read."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._readers = Counter(name for node in graph for name in node.inputs)
+        self._readers[graph.output] += 1
+
+    def read(self, names: tuple[str, ...]) -> list[Tensor]:
+        """The inputs of one node; those that it is the last to read are let go."""
+        inputs = [self[name] for name in names]
+        for name in names:
+            self._readers[name] -= 1
+            if not self._readers[name]:
+                del self[name]
+        return inputs
+
+
+def compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
+    """What an operator makes of its inputs (N, ...), in their type."""
     x = inputs[0]
     match operator:
         case Convolution(weight, bias, stride, padding, groups, relu):
-            y = functional.conv2d(x, _double(weight), _double(bias), stride, padding, groups=groups)
+            y = functional.conv2d(x, _as(x, weight), _as(x, bias), stride, padding, groups=groups)
             return y.relu() if relu else y
         case FullyConnected(weight, bias, relu):
-            y = functional.linear(x, _double(weight), _double(bias))
+            y = functional.linear(x, _as(x, weight), _as(x, bias))
             return y.relu() if relu else y
         case MaxPool(kernel, stride, (vertical, horizontal), non_negative):
             value = 0.0 if non_negative else -float("inf")
@@ -79,8 +114,8 @@ def _compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
         case LocalResponseNorm(size, alpha, beta, k):
             return functional.local_response_norm(x, size, alpha, beta, k)
         case BatchNorm(scale, shift):
-            return x * _double(scale)[:, None, None] + _double(shift)[:, None, None]
+            return x * _as(x, scale)[:, None, None] + _as(x, shift)[:, None, None]
 
 
-def _double(array: NDArray[np.floating]) -> Tensor:
-    return torch.from_numpy(np.asarray(array, np.float64))
+def _as(x: Tensor, array: NDArray[np.floating]) -> Tensor:
+    return torch.from_numpy(array).to(x.dtype)
