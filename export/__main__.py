@@ -14,6 +14,7 @@ from shufflenet_deploy.export.request import (
     IMAGENET,
     INPUT_TYPES,
     LOWERINGS,
+    MIN_AGREEMENT,
     PRECISIONS,
     RANDOM,
     TARGETS,
@@ -73,8 +74,8 @@ def export(
         ),
     ] = RANDOM,
     calibration: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Images for int8; random weights take noise."),
+        str | None,
+        typer.Option(metavar="FOLDER|digits", help="Images for int8; random weights take noise."),
     ] = None,
     samples: Annotated[int, typer.Option(help="Most images to calibrate with.")] = 256,
     data: Annotated[
@@ -84,6 +85,13 @@ def export(
             help="Labelled images on which int8 of trained weights is compared with fp32.",
         ),
     ] = None,
+    min_agreement: Annotated[
+        float,
+        typer.Option(
+            help="Percent of the held-out images to which int8 of trained weights has to give "
+            "the class that fp32 gives, or nothing is written."
+        ),
+    ] = MIN_AGREEMENT,
     io: Annotated[
         str,
         typer.Option(
@@ -126,6 +134,7 @@ def export(
         weights=weights,
         calibration=calibration,
         samples=samples,
+        min_agreement=min_agreement,
         data=data,
         out=out,
     )

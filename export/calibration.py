@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.errors import ExportError, InferenceError
-from shufflenet_deploy.runtime.images.datasets import image_files
+from shufflenet_deploy.runtime.images.datasets import DIGITS, image_files, open_dataset
 from shufflenet_deploy.runtime.manifest import Calibration, Preprocessing
 from shufflenet_deploy.runtime.preprocess import Pixels, as_input, fit, read_image, require_pillow
 from shufflenet_deploy.runtime.seeded import seeded_pixels
 
 FEWEST = 16
 """The fewest usable images: from fewer the ranges are chance."""
+HELD_OUT = 64
+"""The most images that are held out, to choose by and to judge on."""
+NOISE = "noise"
 NOISE_SAMPLES = 32
 NOISE_SEED = 2000
 
@@ -26,56 +32,68 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """Pixels, decoded once and shared by the quantisers, and where they come from."""
+    """Pixels, decoded once and shared by all that calibrates, and where they come from.
+
+    Both kinds stand in an order of their own, whatever the order in which they were read.
+    """
 
     record: Calibration
     pixels: Pixels
-    """The images, (N, H, W, 3), RGB."""
+    """The images to calibrate with, (N, H, W, 3), RGB."""
+    held_out: Pixels
+    """Those by which a calibration is judged, (M, H, W, 3)."""
     preprocessing: Preprocessing
 
-    def inputs(self, dtype: str, layout: str) -> Sequence[NDArray[np.float32]]:
-        """The images one by one (1, ...), in float32, as an artifact's input of `dtype` has them.
+    def inputs(self, dtype: str) -> Inputs:
+        """The images one by one (1, 3, H, W), in float32, as an input of `dtype` has them.
 
         Each is made when it is asked for: all of them in float take four times the pixels.
         """
-        return _Inputs(self, dtype, layout)
+        return Inputs(self.pixels, self.preprocessing, dtype)
+
+    def held_out_inputs(self, dtype: str) -> Inputs:
+        """Those that are held out, likewise."""
+        return Inputs(self.held_out, self.preprocessing, dtype)
 
 
 @dataclass(frozen=True)
-class _Inputs(Sequence[NDArray[np.float32]]):
-    images: CalibrationSet
+class Inputs(Sequence[NDArray[Any]]):
+    """Pixels as a sequence of what a network takes."""
+
+    pixels: Pixels
+    preprocessing: Preprocessing
     dtype: str
-    layout: str
 
     def __len__(self) -> int:
-        return len(self.images.pixels)
+        """How many images."""
+        return len(self.pixels)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:  # type: ignore[override]
-        pixels = self.images.pixels[index][None]  # IndexError past the end, as iteration wants
-        given = as_input(pixels, self.images.preprocessing, self.dtype, self.layout)
+        """One image; IndexError past the end, as iteration wants."""
+        given = as_input(self.pixels[index][None], self.preprocessing, self.dtype, "NCHW")
         return given.astype(np.float32)
 
 
-def from_folder(
-    folder: Path, samples: int, seed: int, preprocessing: Preprocessing, report: Report
+def from_source(
+    source: str, samples: int, seed: int, preprocessing: Preprocessing, report: Report
 ) -> CalibrationSet:
-    """Choose `samples` images below `folder`, in a seeded order, and decode them.
+    """Choose `samples` images of a folder, or of ``digits``, in a seeded order, and decode them.
 
-    Files that cannot be read are counted, and the first of them named to `report`. Raises
-    `ExportError` where fewer than `FEWEST` are usable.
+    Of a folder with ``train`` and ``val`` in it, as of the digits, only those to train on. Further
+    images are held out; where there are none, a quarter of those is. Files that cannot be read
+    are counted, and the first of them named to `report`. Raises `ExportError` where fewer than
+    `FEWEST` are usable.
     """
-    if not folder.is_dir():
-        raise ExportError(f"no calibration folder {folder}: name one with images in it", usage=True)
     require_pillow()
-    files = image_files(folder)
-    random.Random(seed).shuffle(files)
+    readers = _digits() if source == DIGITS else _files(Path(source))
+    random.Random(seed).shuffle(readers)
     pixels: list[Pixels] = []
     unusable: list[str] = []
-    for path in files:
-        if len(pixels) == samples:
+    for read in readers:
+        if len(pixels) == samples + HELD_OUT:
             break
         try:
-            pixels.append(fit(read_image(path), preprocessing))
+            pixels.append(fit(read(), preprocessing))
         except InferenceError as error:
             unusable.append(str(error))
     for line in unusable[:3]:
@@ -84,15 +102,53 @@ def from_folder(
         report(f"left out of the calibration: {len(unusable) - 3} more")
     if len(pixels) < FEWEST:
         raise ExportError(
-            f"{folder} has {len(pixels)} usable images ({len(unusable)} unusable): calibration "
+            f"{source} has {len(pixels)} usable images ({len(unusable)} unusable): calibration "
             f"needs at least {FEWEST}, and some hundreds are better"
         )
-    record = Calibration(source=folder.name, samples=len(pixels), seed=seed, unusable=len(unusable))
-    return CalibrationSet(record, np.stack(pixels), preprocessing)
+    spare = max(len(pixels) - samples, min(HELD_OUT, len(pixels) // 4))
+    fitted, held_out = pixels[: len(pixels) - spare], pixels[len(pixels) - spare :]
+    record = Calibration(
+        source=Path(source).name,
+        samples=len(fitted),
+        held_out=len(held_out),
+        seed=seed,
+        unusable=len(unusable),
+    )
+    return CalibrationSet(record, _ordered(fitted), _ordered(held_out), preprocessing)
+
+
+def _digits() -> list[Callable[[], Any]]:
+    return [example.read for example in open_dataset(DIGITS, "train").examples]
+
+
+def _files(folder: Path) -> list[Callable[[], Any]]:
+    if not folder.is_dir():
+        raise ExportError(
+            f"no calibration folder {folder}: name one with images in it, or {DIGITS!r}", usage=True
+        )
+    files = image_files(folder / "train") or image_files(folder)
+    return [partial(read_image, path) for path in files]
 
 
 def from_noise(preprocessing: Preprocessing) -> CalibrationSet:
     """Seeded images for random weights, whose ranges mean nothing on photographs either."""
-    pixels = seeded_pixels(NOISE_SAMPLES, preprocessing.crop, NOISE_SEED)
-    record = Calibration(source="noise", samples=NOISE_SAMPLES, seed=NOISE_SEED, unusable=0)
-    return CalibrationSet(record, pixels, preprocessing)
+    pixels = seeded_pixels(NOISE_SAMPLES + NOISE_SAMPLES // 4, preprocessing.crop, NOISE_SEED)
+    fitted, held_out = pixels[:NOISE_SAMPLES], pixels[NOISE_SAMPLES:]
+    record = Calibration(
+        source=NOISE,
+        samples=len(fitted),
+        held_out=len(held_out),
+        seed=NOISE_SEED,
+        unusable=0,
+    )
+    return CalibrationSet(record, _ordered(fitted), _ordered(held_out), preprocessing)
+
+
+def _ordered(images: Iterable[NDArray[np.uint8]]) -> Pixels:
+    """The images by the hash of their pixels: sums over them are the same to the last bit."""
+
+    def digest(image: NDArray[np.uint8]) -> bytes:
+        return hashlib.sha256(image.tobytes()).digest()
+
+    ordered: list[NDArray[np.uint8]] = sorted(images, key=digest)
+    return np.stack(ordered)

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export.calibration import CalibrationSet
+from shufflenet_deploy.export.calibration import NOISE, CalibrationSet
 from shufflenet_deploy.export.formats import emitter_for, quantiser_for
 from shufflenet_deploy.export.formats.emitter import Emitted
-from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.gate import Gate
+from shufflenet_deploy.export.quantisation.preparation import Preparation, Report, prepare
+from shufflenet_deploy.export.quantisation.ranges import Range
+from shufflenet_deploy.export.rewrites.lowering import Lowered
+from shufflenet_deploy.export.rewrites.pixels import OFFSETS
 from shufflenet_deploy.export.staging import write_files
 from shufflenet_deploy.export.verify import (
     Reference,
+    judge,
     open_here,
     quantised_self_check,
-    quantised_sqnr_db,
     self_check,
     verify,
 )
@@ -32,13 +36,14 @@ from shufflenet_deploy.runtime.engines import Session
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.manifest import (
     Calibration,
+    Preprocessing,
     Quantisation,
     SelfCheck,
     Simplification,
     Verification,
 )
 from shufflenet_deploy.runtime.options import Options
-from shufflenet_deploy.runtime.preprocess import as_input
+from shufflenet_deploy.runtime.preprocess import as_input, normalise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,7 @@ class Made:
 class Maker(Protocol):
     """One of the two ways."""
 
-    def make(self, path: Path, graph: Graph, options: Options) -> Made:
+    def make(self, path: Path, lowered: Lowered, options: Options) -> Made:
         """Write the artifact's files at `path`; `ExportError` where they are not the network."""
 
 
@@ -69,9 +74,9 @@ class FloatMaker:
     reference: Reference
     """What the network says of the verification's images."""
 
-    def make(self, path: Path, graph: Graph, options: Options) -> Made:
+    def make(self, path: Path, lowered: Lowered, options: Options) -> Made:
         """Emit and verify."""
-        emitted = emitter_for(options.format).emit(graph, options)
+        emitted = emitter_for(options.format).emit(lowered.graph, options)
         write_files(path, emitted.files)
         session = open_here(path)
         remarks = _remarks(session)
@@ -93,37 +98,71 @@ class Int8Maker:
     """What the network says of the verification's images."""
     calibration: CalibrationSet
     judged: Reference
-    """What the network says of some of the calibration's images: int8 is judged on images like
-    those of its use."""
+    """What the network says of the images that calibration held out."""
+    gate: Gate
+    report: Report
+    preparations: dict[tuple[str, ...], Preparation] = field(default_factory=dict)
+    """What was prepared so far, by the rewrites before it: formats that have these in common share
+    it."""
 
-    def make(self, path: Path, graph: Graph, options: Options) -> Made:
+    def make(self, path: Path, lowered: Lowered, options: Options) -> Made:
         """Emit in float and verify that, quantise it, and judge the result.
 
         Rewrites and emission are exact or they are wrong, which int8's own error would hide.
         """
         quantiser = quantiser_for(options.format)
         images = _images(self.reference, options)
-        source = quantiser.emit(graph, options)
+        source = quantiser.emit(lowered.graph, options)
         with _written(path.with_name(f"before-{path.name}"), source) as session:
             floats = images.astype(np.float32)
             verification = verify(session, floats, "fp32", self.reference) if session else None
-        layout = FORMATS[options.format].layout
-        inputs = self.calibration.inputs(options.io, layout)
-        emitted = quantiser.quantise(source, graph, options, inputs)
+        prepared = self._prepared(lowered, options)
+        graph = lowered.finished(prepared.graph)
+        source = quantiser.emit(graph, options)
+        emitted = quantiser.quantise(source, graph, options, prepared.ranges)
         write_files(path, emitted.files)
         session = open_here(path)
         remarks = _remarks(session)
         check = quantised_self_check(session, images, self.reference)
-        judged = _images(self.judged, options)
-        sqnr_db = quantised_sqnr_db(session, judged, self.judged) if session else None
+        judgement = judge(session, _images(self.judged, options), self.judged) if session else None
+        if judgement:
+            self.gate.require(judgement, self.calibration.record)
         return Made(
             remarks=remarks,
             simplification=emitted.simplification,
             verification=verification,
             self_check=check,
-            quantisation=Quantisation(scheme=quantiser.scheme(options), sqnr_db=sqnr_db),
+            quantisation=Quantisation(
+                scheme=quantiser.scheme(options),
+                sqnr_db=judgement.sqnr_db if judgement else None,
+                agreement=judgement.agreement if judgement else None,
+                ranges=str(prepared.rule),
+                equalisation=prepared.exponent,
+                rounding=prepared.rounding,
+            ),
             calibration=self.calibration.record,
         )
+
+    def _prepared(self, lowered: Lowered, options: Options) -> Preparation:
+        if lowered.common not in self.preparations:
+            self.preparations[lowered.common] = prepare(
+                lowered.settled,
+                self.calibration.inputs(options.io),
+                self.calibration.held_out_inputs(options.io),
+                _pixel_range(self.calibration.preprocessing, options.io),
+                chooses=self.calibration.record.source != NOISE,
+                report=self.report,
+            )
+        return self.preparations[lowered.common]
+
+
+def _pixel_range(preprocessing: Preprocessing, input_type: str) -> Range:
+    """What an image can hold as the network takes it, whatever the calibration's images hold."""
+    if input_type != "float32":
+        low = -float(OFFSETS[input_type])
+        return low, low + 255  # so that a step of the input is one of a pixel
+    ends = [normalise(np.full((1, 1, 1, 3), end, np.uint8), preprocessing) for end in (0, 255)]
+    return float(min(end.min() for end in ends)), float(max(end.max() for end in ends))
 
 
 def _remarks(session: Session | None) -> dict[str, int | float | str]:

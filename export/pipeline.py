@@ -11,12 +11,13 @@ from pathlib import Path
 import msgspec
 
 from shufflenet_deploy.export import formats
-from shufflenet_deploy.export.calibration import CalibrationSet, from_folder, from_noise
+from shufflenet_deploy.export.calibration import CalibrationSet, from_noise, from_source
 from shufflenet_deploy.export.capture.capture import capture
+from shufflenet_deploy.export.gate import Gate
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.making import FloatMaker, Int8Maker, Maker
 from shufflenet_deploy.export.manifest import describe
-from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.export.request import RANDOM, Request
 from shufflenet_deploy.export.rewrites.pixels import with_normalisation
 from shufflenet_deploy.export.source import Source, open_source
 from shufflenet_deploy.export.staging import publish, staging
@@ -28,9 +29,6 @@ from shufflenet_deploy.runtime.manifest import Footprint, manifest_path, write_m
 from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.client import run_worker
 from shufflenet_deploy.runtime.worker.spec import Spec
-
-JUDGED = 32
-"""The most calibration images on which the SQNR of int8 is measured."""
 
 Report = Callable[[str], None]
 """A function that takes a line that says what is being done."""
@@ -65,9 +63,9 @@ def _makers(request: Request, source: Source, report: Report) -> dict[str, Maker
     makers: dict[str, Maker] = {precision: FloatMaker(seeded) for precision in request.precisions}
     if "int8" in request.precisions:
         calibration = _calibration(request, source, report)
-        pixels = calibration.pixels[:JUDGED]
-        judged = reference(source.network, source.preprocessing, pixels)
-        makers["int8"] = Int8Maker(seeded, calibration, judged)
+        judged = reference(source.network, source.preprocessing, calibration.held_out)
+        gate = Gate(None if request.weights == RANDOM else request.min_agreement)
+        makers["int8"] = Int8Maker(seeded, calibration, judged, gate, report)
     return makers
 
 
@@ -76,16 +74,16 @@ def _calibration(request: Request, source: Source, report: Report) -> Calibratio
         report("calibrating with seeded noise, which is right for random weights alone")
         return from_noise(source.preprocessing)
     report(f"reading the calibration's images from {request.calibration}")
-    return from_folder(request.calibration, request.samples, 0, source.preprocessing, report)
+    return from_source(request.calibration, request.samples, 0, source.preprocessing, report)
 
 
 def _make(path: Path, options: Options, source: Source, graph: Graph, maker: Maker) -> None:
     """Write the artifact and its manifest to `path`, verified and weighed."""
     if options.io != "float32":
         graph = with_normalisation(graph, source.preprocessing, options.io)
-    lowered, rewrites = formats.lower(graph, options)
+    lowered = formats.lower(graph, options)
     made = maker.make(path, lowered, options)
-    manifest = describe(path, options, source, graph, rewrites, made)
+    manifest = describe(path, options, source, graph, lowered.rewrites, made)
     write_manifest(manifest_path(path), manifest)
     weighed = msgspec.structs.replace(manifest, footprint=_footprint(path))
     write_manifest(manifest_path(path), weighed)

@@ -21,6 +21,9 @@ LOWERINGS = ("fast", "plain")
 TARGETS = ("arm64", "x86-64")
 INPUT_TYPES = ("float32", "uint8", "int8")
 
+MIN_AGREEMENT = 60.0
+"""Percent, see `Request.min_agreement`."""
+
 RANDOM = "random"
 IMAGENET = "imagenet"
 
@@ -44,9 +47,12 @@ class Request:
     io: str = "float32"
     weights: str = RANDOM
     """Where the weights come from: ``random``, ``imagenet`` or a file."""
-    calibration: Path | None = None
-    """A folder of images from which int8 takes its ranges; None takes noise for random weights."""
+    calibration: str | None = None
+    """Images from which int8 takes its ranges: a folder or ``digits``; None takes noise for random
+    weights."""
     samples: int = 256
+    min_agreement: float = MIN_AGREEMENT
+    """Percent of the held-out images to which int8 of trained weights has to give float's class."""
     data: str | None = None
     """Labelled images to compare int8 with fp32 on: ``digits``, a folder, or None for no
     comparison."""
@@ -68,6 +74,10 @@ class Request:
                     )
         if self.samples < 1:
             raise ExportError(f"{self.samples} samples: calibration needs some", usage=True)
+        if not 0 <= self.min_agreement <= 100:
+            raise ExportError(
+                f"--min-agreement {self.min_agreement:g}: give a percentage of 0 to 100", usage=True
+            )
         if self.data is not None and (self.weights == RANDOM or "int8" not in self.precisions):
             raise ExportError(
                 f"--data {self.data} is for the accuracy of int8 with trained weights: add "
@@ -95,8 +105,8 @@ class Request:
             )
         if "int8" in self.precisions and self.calibration is None:
             raise ExportError(
-                "int8 of trained weights needs --calibration FOLDER: some hundred images such as "
-                "the network will see",
+                "int8 of trained weights needs --calibration FOLDER|digits: some hundred images "
+                "such as the network will see",
                 usage=True,
             )
 

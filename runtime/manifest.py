@@ -17,7 +17,7 @@ from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import combined_sha256, sha256, staged
 from shufflenet_deploy.runtime.options import Options
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,8 +114,10 @@ class Calibration(_Record, frozen=True, kw_only=True):
     """The inputs from which the ranges of int8 were taken."""
 
     source: str
-    """The name of the folder of images, or ``noise``: seeded, for random weights only."""
+    """The name of the folder of images, ``digits``, or ``noise``: seeded, for random weights."""
     samples: int
+    held_out: int = 0
+    """How many further images chose among the ways to quantise, and judged the result."""
     seed: int
     unusable: int
     """How many files of the folder were no images, or broken."""
@@ -126,8 +128,18 @@ class Quantisation(_Record, frozen=True, kw_only=True):
 
     scheme: str
     sqnr_db: float | None
-    """Signal power over error power in dB, of the logits on some of the calibration's images; None
-    where the exporting host could not run the artifact."""
+    """Signal power over error power in dB, of the logits on the held-out images; None where the
+    exporting host could not run the artifact."""
+    agreement: float | None = None
+    """The share of the held-out images to which it gives the class that float gives; None likewise,
+    and in manifests of before version 3."""
+    ranges: str | None = None
+    """How much of the activations their ranges cover: ``extremes`` or ``percentile P``."""
+    equalisation: float | None = None
+    """How far channels were widened towards the whole range of their value, 0 to 1, where weights
+    share steps over channels."""
+    rounding: str | None = None
+    """``nearest``, or ``least error``: of each layer's output on the calibration's images."""
 
 
 class Rewrite(_Record, frozen=True, kw_only=True):
@@ -233,6 +245,8 @@ def read_manifest(path: Path) -> Manifest:
         version = record.get("version")
         if version == 1:
             record = _from_version_1(record)
+        elif version == 2:
+            record["version"] = MANIFEST_VERSION  # what came since may be missing
         elif version != MANIFEST_VERSION:
             raise InferenceError(
                 f"{path} is a manifest of version {version!r} and this is a reader of version "

@@ -12,8 +12,8 @@ from importlib import import_module
 from shufflenet_deploy.export.formats.emitter import Emitter, Quantiser
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.rewrites import lowering
+from shufflenet_deploy.export.rewrites.lowering import Lowered
 from shufflenet_deploy.runtime.errors import ExportError
-from shufflenet_deploy.runtime.manifest import Rewrite
 from shufflenet_deploy.runtime.options import Options
 
 
@@ -54,6 +54,6 @@ def require(formats: Iterable[str], precisions: Iterable[str]) -> None:
             quantiser_for(format_)
 
 
-def lower(graph: Graph, options: Options) -> tuple[Graph, tuple[Rewrite, ...]]:
-    """The graph as `options` want it, and the rewrites that had something to do."""
+def lower(graph: Graph, options: Options) -> Lowered:
+    """The graph as `options` want it, with the rewrites that had something to do."""
     return lowering.lower(graph, options, emitter_for(options.format).lowering)

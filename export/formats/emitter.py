@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
 
 from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.quantisation.ranges import Ranges
 from shufflenet_deploy.export.rewrites.lowering import Lowering
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.manifest import Simplification
 from shufflenet_deploy.runtime.options import Options
-
-Inputs = Sequence[NDArray[Any]]
-"""Calibration images (1, ...) in the format's layout, float32, made as they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +29,9 @@ class Quantiser:
 
     emit: Callable[[Graph, Options], Emitted]
     """Makes the float model, whose input takes the numbers of ``--io`` as float32."""
-    quantise: Callable[[Emitted, Graph, Options, Inputs], Emitted]
-    """Makes that model int8, with an input of the type that ``--io`` asks for."""
+    quantise: Callable[[Emitted, Graph, Options, Ranges], Emitted]
+    """Makes that model int8, by the ranges of the graph's values, with an input of the type that
+    ``--io`` asks for."""
     scheme: Callable[[Options], str]
     """Says how int8 is made, in the manifest's words."""
     depends_on_target: bool

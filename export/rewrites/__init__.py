@@ -38,3 +38,9 @@ REWRITES: dict[str, Callable[[Graph], Rewritten]] = {
 """Every rewrite by the name that manifests have for it, in the order in which every format applies
 them: a shuffle that can vanish must not move first, and a bottleneck is not widened once a mean
 reads it too."""
+
+KEEP_VALUES = frozenset(
+    ("max_pool_of_non_negative", "shuffle_as_gather", "pad_bottleneck_to_8", "pad_bottleneck_to_16")
+)
+"""Those after which each value has the numbers that it had before under its name, channels of zeros
+apart: what was learnt of a graph's values before them holds after them."""

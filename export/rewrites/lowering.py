@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.request import PRECISIONS, TARGETS
-from shufflenet_deploy.export.rewrites import REWRITES
+from shufflenet_deploy.export.rewrites import KEEP_VALUES, REWRITES
 from shufflenet_deploy.runtime.manifest import Rewrite
 from shufflenet_deploy.runtime.options import Options
 
@@ -35,13 +35,37 @@ Lowering = Mapping[str, Use]
 """A format's rewrites, by their names in `REWRITES`; their order here means nothing."""
 
 
-def lower(graph: Graph, options: Options, lowering: Lowering) -> tuple[Graph, tuple[Rewrite, ...]]:
-    """The graph as `options` want it, and the rewrites that had something to do."""
-    applied = []
+@dataclass(frozen=True)
+class Lowered:
+    """A graph as an artifact wants it."""
+
+    graph: Graph
+    rewrites: tuple[Rewrite, ...]
+    """The rewrites that had something to do, in their order."""
+    settled: Graph
+    """The graph after the last rewrite that changes a value. Formats with different rewrites after
+    it have this one in common, with all that was learnt of its values."""
+    common: tuple[str, ...]
+    """The names of the rewrites up to there: of one network, they name `settled`."""
+
+    def finished(self, settled: Graph) -> Graph:
+        """`settled` with other weights, and with the rewrites that follow it."""
+        for rewrite in self.rewrites[len(self.common) :]:
+            settled, _ = REWRITES[rewrite.name](settled)
+        return settled
+
+
+def lower(graph: Graph, options: Options, lowering: Lowering) -> Lowered:
+    """The graph as `options` want it."""
+    applied: list[Rewrite] = []
+    settled, common = graph, 0
     for name, rewrite in REWRITES.items():
         use = lowering.get(name)
         if use is not None and use.applies(options):
             graph, places = rewrite(graph)
             if places:
                 applied.append(Rewrite(name=name, places=places))
-    return graph, tuple(applied)
+                if name not in KEEP_VALUES:
+                    settled, common = graph, len(applied)
+    names = tuple(rewrite.name for rewrite in applied[:common])
+    return Lowered(graph, tuple(applied), settled, names)

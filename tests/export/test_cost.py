@@ -35,7 +35,7 @@ def costs(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Cost]:
     request = Request(
         weights=str(DIGITS),
         precisions=("int8",),
-        calibration=photos,
+        calibration=str(photos),
         data="digits",
         out=tmp_path_factory.mktemp("out"),
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.capture.capture import capture
-from shufflenet_deploy.export.formats import EMITTERS, emitter_for
+from shufflenet_deploy.export.formats import EMITTERS, emitter_for, lower
 from shufflenet_deploy.export.formats.emitter import Emitted, Emitter
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.making import FloatMaker
@@ -82,15 +82,15 @@ def test_an_artifact_of_two_files_is_verified_and_described(halves: Format, tmp_
     source = open_source(request)
     (options,) = request.artifacts(source.variant, source.tag)
     assert options.file_name == "shufflenet-v1-g3-x0.25-32x32-fp32.head"
-    graph = capture(source.network, source.variant.input_size)
+    lowered = lower(capture(source.network, source.variant.input_size), options)
     with staging(tmp_path / "out") as folder:
         path = folder / options.file_name
         maker = FloatMaker(reference(source.network, source.preprocessing))
-        made = maker.make(path, graph, options)
+        made = maker.make(path, lowered, options)
         assert made.verification is not None
         assert made.verification.engine == "joined"
         assert made.verification.difference <= 1e-4
-        manifest = describe(path, options, source, graph, (), made)
+        manifest = describe(path, options, source, lowered.graph, (), made)
         write_manifest(manifest_path(path), manifest)
         tail = path.with_suffix(".tail")
         assert set(folder.iterdir()) == {path, tail, manifest_path(path)}

@@ -7,15 +7,15 @@ import onnx
 from shufflenet_deploy.export.formats.emitter import (
     Emitted,
     Emitter,
-    Inputs,
     Quantiser,
     quantiser_errors,
 )
 from shufflenet_deploy.export.formats.onnx import quantise
-from shufflenet_deploy.export.formats.onnx.emit import emit
+from shufflenet_deploy.export.formats.onnx.emit import OUTPUT, emit
 from shufflenet_deploy.export.formats.onnx.lowering import LOWERING
 from shufflenet_deploy.export.formats.onnx.simplify import simplify
 from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.quantisation.ranges import Ranges
 from shufflenet_deploy.runtime.options import Options
 
 
@@ -33,11 +33,12 @@ def _simplified(model: onnx.ModelProto, graph: Graph) -> Emitted:
     return Emitted((model.SerializeToString(),), record)
 
 
-def _quantised(source: Emitted, graph: Graph, options: Options, inputs: Inputs) -> Emitted:
+def _quantised(source: Emitted, graph: Graph, options: Options, ranges: Ranges) -> Emitted:
     (content,) = source.files
     model = onnx.load_from_string(content)
+    named = {**ranges, OUTPUT: ranges[graph.output]}
     with quantiser_errors("ONNX Runtime's quantiser"):
-        model = quantise.quantise(model, inputs, options.target)
+        model = quantise.quantise(model, named, options.target)
     model = quantise.with_input_type(model, options.io)
     return Emitted((model.SerializeToString(),), source.simplification)
 

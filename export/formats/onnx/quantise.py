@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
+import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnxruntime.quantization import (
-    CalibrationDataReader,
     CalibrationMethod,
     QuantFormat,
     QuantType,
     quantize_static,
 )
+from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-PERCENTILE = 99.999
-"""Percent of the activations that the range covers: 1.2 dB better than the extremes (measured)."""
-
-CHUNK = 8
-"""The most images whose activations are in memory at once: 71 MB each at 2x and 224x224."""
+from shufflenet_deploy.export.quantisation.ranges import Range, carried
 
 ACTIVATIONS = {
     # On ARM64 all layers have kernels for signed activations; on x86-64 depthwise convolutions
@@ -34,69 +29,50 @@ ACTIVATIONS = {
     "x86-64": QuantType.QUInt8,
 }
 
+_KEEP_RANGE = ("Cast", "Relu", "Reshape", "Transpose")
+"""The operators that the emitter inserts beside a node's own, and which stay inside its range."""
+
 
 def scheme(target: str) -> str:
     """What a manifest says."""
     signs = "S8S8" if ACTIVATIONS[target] is QuantType.QInt8 else "U8S8"
-    return f"QDQ {signs}, weights per channel, activations percentile {PERCENTILE}"
+    return f"QDQ {signs}, weights per channel"
 
 
-def quantise(
-    model: onnx.ModelProto, inputs: Sequence[NDArray[Any]], target: str
-) -> onnx.ModelProto:
+def quantise(model: onnx.ModelProto, ranges: Mapping[str, Range], target: str) -> onnx.ModelProto:
     """The model in int8, its input and output still float32.
 
-    `inputs` are images (1, ...) as the model takes them.
+    `ranges` are those of the model's values, but for what the emitter inserted.
     """
+    known = carried(ranges, _links(model))
+    limits = {name: tuple(np.float32(end) for end in ends) for name, ends in known.items()}
     with TemporaryDirectory() as folder, _quiet():
         source, prepared, result = (Path(folder) / name for name in ("a.onnx", "b.onnx", "c.onnx"))
+        cache = Path(folder) / "ranges.json"
+        save_tensors_data(TensorsData(CalibrationMethod.MinMax, limits), cache)
         onnx.save(model, source)
         # The batch stays free, so shapes are inferred by onnx and not symbolically.
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,
             result,
-            _Reader(model.graph.input[0].name, inputs),
+            calibration_data_reader=None,
+            calibration_cache_path=cache,
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=ACTIVATIONS[target],
             weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.Percentile,
-            extra_options={
-                "ActivationSymmetric": False,
-                "WeightSymmetric": True,
-                "CalibPercentile": PERCENTILE,
-                # By its name for another method; it is what makes every method work in chunks.
-                "CalibStridedMinMax": _chunk(len(inputs)),
-            },
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
         return onnx.load(result)
 
 
-def _chunk(count: int) -> int:
-    """The largest divisor of `count` up to `CHUNK`: the quantiser takes no other."""
-    return max(size for size in range(1, CHUNK + 1) if count % size == 0)
-
-
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Feeds the images of a range; the quantiser sets one range after another."""
-
-    def __init__(self, name: str, inputs: Sequence[NDArray[Any]]) -> None:
-        self._name = name
-        self._inputs = inputs
-        self._left: Iterator[NDArray[Any]] = iter(())
-
-    def __len__(self) -> int:
-        return len(self._inputs)
-
-    def set_range(self, start_index: int, end_index: int) -> None:
-        """Feed these next."""
-        self._left = (self._inputs[index] for index in range(start_index, end_index))
-
-    def get_next(self) -> dict[str, NDArray[Any]] | None:
-        """The next image, None after the last of the range."""
-        image = next(self._left, None)
-        return None if image is None else {self._name: image}
+def _links(model: onnx.ModelProto) -> list[tuple[str, str]]:
+    """What such operators read and make."""
+    return [
+        (node.input[0], node.output[0]) for node in model.graph.node if node.op_type in _KEEP_RANGE
+    ]
 
 
 @contextmanager

@@ -5,14 +5,14 @@ from __future__ import annotations
 from shufflenet_deploy.export.formats.emitter import (
     Emitted,
     Emitter,
-    Inputs,
     Quantiser,
     quantiser_errors,
 )
 from shufflenet_deploy.export.formats.tflite import quantise
-from shufflenet_deploy.export.formats.tflite.emit import emit
+from shufflenet_deploy.export.formats.tflite.emit import OUTPUT, emit
 from shufflenet_deploy.export.formats.tflite.lowering import LOWERING
 from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.quantisation.ranges import Ranges
 from shufflenet_deploy.runtime.options import Options
 
 
@@ -25,10 +25,11 @@ def _to_quantise(graph: Graph, options: Options) -> Emitted:
     return Emitted((emit(graph, to_quantise=True),))
 
 
-def _quantised(source: Emitted, graph: Graph, options: Options, inputs: Inputs) -> Emitted:
+def _quantised(source: Emitted, graph: Graph, options: Options, ranges: Ranges) -> Emitted:
     (model,) = source.files
+    named = {**ranges, OUTPUT: ranges[graph.output]}
     with quantiser_errors("ai-edge-quantizer"):
-        return Emitted((quantise.quantise(model, graph, inputs, options.io),))
+        return Emitted((quantise.quantise(model, graph, named, options.io),))
 
 
 def _scheme(options: Options) -> str:

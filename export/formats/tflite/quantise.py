@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_quantizer import quantizer, recipe
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.qtyping import TFLOperationName
-from numpy.typing import NDArray
 
-from shufflenet_deploy.export.formats.tflite.builder import SIGNATURE, take_uint8
+from shufflenet_deploy.export.formats.tflite.builder import take_uint8
+from shufflenet_deploy.export.formats.tflite.emission import Op
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.graph.operators import LocalResponseNorm
-from shufflenet_deploy.export.rewrites.pixels import OFFSETS
+from shufflenet_deploy.export.quantisation.ranges import Range, carried, stays_float
 
 SCHEME = "static int8 activations, int8 weights per channel"
 
+_KEEP_RANGE = (Op.PAD, Op.PADV2, Op.MIRROR_PAD, Op.RESHAPE, Op.TRANSPOSE)
+"""The operators that the emitter inserts beside a node's own, and which stay inside its range."""
 
-def quantise(model: bytes, graph: Graph, inputs: Sequence[NDArray[Any]], input_type: str) -> bytes:
+
+def quantise(model: bytes, graph: Graph, ranges: Mapping[str, Range], input_type: str) -> bytes:
     """The model in int8, its output still float32 and its input of `input_type`.
 
-    `inputs` are images (1, H, W, 3), float32, as the model takes them. Local response
-    normalisation stays float: its square and its power need more range than 8 bits have, and
-    between quantised layers they would cost more time than they save.
+    `ranges` are those of the model's values, but for what the emitter inserted.
     """
     made = quantizer.Quantizer(bytearray(model), recipe.static_wi8_ai8())
     edges = [TFLOperationName.OUTPUT]
@@ -36,38 +36,32 @@ def quantise(model: bytes, graph: Graph, inputs: Sequence[NDArray[Any]], input_t
     for edge in edges:
         _keep_float(made, ".*", edge)
     for node in graph:
-        if isinstance(node.operator, LocalResponseNorm):
+        if stays_float(node.operator):
             # The emitter names what it makes of a node after it.
             _keep_float(made, f"^{node.name}(_[a-z]+)?;?$", TFLOperationName.ALL_SUPPORTED)
+    limits = {
+        name: {"min": np.float32(low).reshape(1, 1), "max": np.float32(high).reshape(1, 1)}
+        for name, (low, high) in carried(ranges, _links(model)).items()
+    }
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that keeping all tensors takes memory
-        ranges = made.calibrate({SIGNATURE: _Named(graph.input, inputs)})
-        for limits in ranges.values():
-            # What is 0 on all images, as the few channels in the middle of squeeze and excitation
-            # can be, would get steps so small that XNNPACK refuses the network.
-            if np.all(limits["min"] == 0) and np.all(limits["max"] == 0):
-                limits["max"] = np.ones_like(limits["max"])
-        if input_type != "float32":
-            # Of pixels the whole range, so that one step of the input is one of a pixel.
-            lowest = -OFFSETS[input_type]
-            ranges[graph.input]["min"] = np.full_like(ranges[graph.input]["min"], lowest)
-            ranges[graph.input]["max"] = np.full_like(ranges[graph.input]["max"], lowest + 255)
-        data = bytes(made.quantize(ranges).quantized_model)
+        data = bytes(made.quantize(limits).quantized_model)
     return take_uint8(data) if input_type == "uint8" else data
+
+
+def _links(model: bytes) -> list[tuple[str, str]]:
+    """What such operators read and make."""
+    read = schema.ModelT.InitFromPackedBuf(model)
+    (subgraph,) = read.subgraphs
+    names = [tensor.name.decode() for tensor in subgraph.tensors]
+    return [
+        (names[operator.inputs[0]], names[operator.outputs[0]])
+        for operator in subgraph.operators
+        if read.operatorCodes[operator.opcodeIndex].builtinCode in _KEEP_RANGE
+    ]
 
 
 def _keep_float(made: quantizer.Quantizer, regex: str, operation: TFLOperationName) -> None:
     made.update_quantization_recipe(
         regex=regex, operation_name=operation, algorithm_key=AlgorithmName.NO_QUANTIZE
     )
-
-
-class _Named:
-    """The images under the input's name; to be gone through twice, first to count them."""
-
-    def __init__(self, name: str, inputs: Sequence[NDArray[Any]]) -> None:
-        self._name = name
-        self._inputs = inputs
-
-    def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
-        return ({self._name: image} for image in self._inputs)

@@ -84,7 +84,7 @@ def test_any_graph(folder: Path, format_: str, graph: Graph) -> None:
 def test_units_as_they_stand_and_rewritten(folder: Path, format_: str, graph: Graph) -> None:
     _assert_computes(classified(graph), format_, folder)
     (options,) = Request(formats=(format_,), out=Path()).artifacts(VARIANT, "random")
-    graph, _ = lower(graph, options)
+    graph = lower(graph, options).graph
     _assert_computes(classified(graph), format_, folder)
 
 

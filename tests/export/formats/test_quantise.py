@@ -10,20 +10,24 @@ import onnx
 import pytest
 import torch
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 from PIL import Image
 
 from generated_graphs import Building, classified
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import lower, quantiser_for
-from shufflenet_deploy.export.formats.onnx.quantise import _chunk
 from shufflenet_deploy.export.formats.tflite import emit as to_tflite
 from shufflenet_deploy.export.formats.tflite.quantise import quantise as quantise_tflite
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import ChannelScale, Convolution, GlobalMean, Sigmoid
 from shufflenet_deploy.export.graph.reference import interpret
+from shufflenet_deploy.export.quantisation.ranges import Ranges, Rule
+from shufflenet_deploy.export.quantisation.ranges import ranges as ranges_by
+from shufflenet_deploy.export.quantisation.statistics import collect
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.staging import write_files
-from shufflenet_deploy.export.verify import MIN_SQNR_DB, Reference, quantised_sqnr_db
+from shufflenet_deploy.export.verify import Reference, judge
 from shufflenet_deploy.models.networks import NETWORKS, build
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.weights import checkpoint
@@ -91,6 +95,12 @@ def test_tflite_is_one_partition(made: Any, precision: str, io: str) -> None:
     assert made["tflite", precision, io].manifest.remarks.get("delegate_partitions") == 1
 
 
+def _ranges(graph: Graph, images: list[NDArray[np.float32]]) -> Ranges:
+    """The extremes of the graph's values on images (1, H, W, C)."""
+    inputs = [image.transpose(0, 3, 1, 2) for image in images]
+    return ranges_by(graph, collect(graph, inputs), Rule(), (-3.0, 3.0))
+
+
 VARIANTS = [
     (network, groups, scale)
     for network, entry in NETWORKS.items()
@@ -116,11 +126,11 @@ def test_every_int8_variant_is_one_partition(
     )
     chosen = asked.variant()
     (options,) = asked.artifacts(chosen, "random")
-    graph, _ = lower(capture(build(chosen), SIZE), options)
-    inputs = [seeded_images(1, SIZE, seed) for seed in (0, 1)]
+    graph = lower(capture(build(chosen), SIZE), options).graph
+    ranges = _ranges(graph, [seeded_images(1, SIZE, seed) for seed in (0, 1)])
     path = tmp_path / options.file_name
     tflite = quantiser_for("tflite")
-    quantised = tflite.quantise(tflite.emit(graph, options), graph, options, inputs)
+    quantised = tflite.quantise(tflite.emit(graph, options), graph, options, ranges)
     write_files(path, quantised.files)
     assert open_session(path).remarks.get("delegate_partitions") == 1
 
@@ -161,8 +171,10 @@ def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path
     graph = classified(building.graph())
     inputs = [seeded_images(1, (8, 8), seed)[..., [0, 1, 2, 0]] for seed in (0, 1)]
     float_ = to_tflite.emit(graph, to_quantise=True)
+    ranges = _ranges(graph, inputs)
+    ranges["logits"] = ranges[graph.output]
     path = tmp_path / "dead.tflite"
-    path.write_bytes(quantise_tflite(float_, graph, inputs, "float32"))
+    path.write_bytes(quantise_tflite(float_, graph, ranges, "float32"))
     session = open_session(path)
     assert session.remarks.get("delegate_partitions") == 1
     wanted = interpret(graph, inputs[0].transpose(0, 3, 1, 2))
@@ -220,7 +232,7 @@ def test_a_stem_without_relu_is_quantised_too(tmp_path: Path) -> None:
         input_size=None,
         weights=str(weights),
         precisions=("fp32", "int8"),
-        calibration=tmp_path,
+        calibration=str(tmp_path),
     ):
         names = {rewrite.name for rewrite in artifact.manifest.rewrites}
         assert "max_pool_of_non_negative" not in names
@@ -248,11 +260,6 @@ def test_int8_steps_of_the_input_are_pixels(made: Any) -> None:
         assert list(quantisation.zeroPoint) == [zero]
 
 
-@pytest.mark.parametrize(("count", "chunk"), [(256, 8), (32, 8), (6, 6), (17, 1), (1, 1)])
-def test_chunks_divide_what_there_is(count: int, chunk: int) -> None:
-    assert _chunk(count) == chunk
-
-
 def test_a_quantisation_that_failed_is_refused() -> None:
     logits = np.random.default_rng(0).normal(size=(8, 10)).astype(np.float32)
     pixels = seeded_pixels(8, SIZE, 0)
@@ -267,5 +274,5 @@ def test_a_quantisation_that_failed_is_refused() -> None:
         def run(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return np.zeros_like(logits[:1])
 
-    with pytest.raises(ExportError, match=f"at least {MIN_SQNR_DB:.0f} is wanted"):
-        quantised_sqnr_db(Broken(), pixels, wanted)
+    with pytest.raises(ExportError, match="have nothing of the network's"):
+        judge(Broken(), pixels, wanted)

@@ -1,0 +1,102 @@
+"""Which numbers 8 bits stand for: a range for each value of a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.graph.operators import (
+    Concatenate,
+    Flatten,
+    Gather,
+    LocalResponseNorm,
+    MaxPool,
+    Operator,
+    Shuffle,
+)
+from shufflenet_deploy.export.quantisation.statistics import Statistics, ValueStatistics
+
+Range = tuple[float, float]
+"""The least and the largest number; 0 is one of those between."""
+
+Ranges = dict[str, Range]
+"""By the value's name."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How much of a value's numbers its range covers."""
+
+    percentile: float | None = None
+    """Percent of the numbers below the range's upper end, and above its lower one; None for all."""
+
+    def __str__(self) -> str:
+        """As a manifest has it."""
+        return "extremes" if self.percentile is None else f"percentile {self.percentile:g}"
+
+
+def passes_on(operator: Operator) -> bool:
+    """Whether an operator's numbers are some of its input's, whose steps they then keep."""
+    return isinstance(operator, Shuffle | Gather | MaxPool | Flatten)
+
+
+def stays_float(operator: Operator) -> bool:
+    """Whether no format computes it in 8 bits.
+
+    The square and the power of local response normalisation need more range than 8 bits have, and
+    between quantised layers they would cost more time than they save.
+    """
+    return isinstance(operator, LocalResponseNorm)
+
+
+def ranges(graph: Graph, statistics: Statistics, rule: Rule, pixels: Range) -> Ranges:
+    """Each value's range by `rule`; the graph's input has the range of all `pixels`.
+
+    The output keeps its extremes, since the largest logit is the answer. What goes into a
+    concatenation alone has its range, as kernels want it, and what an operator passes on keeps
+    what it had.
+    """
+    found = {graph.input: pixels}
+    for node in graph:
+        if passes_on(node.operator):
+            found[node.name] = found[node.inputs[0]]
+        else:
+            cover = Rule() if node.name == graph.output else rule
+            found[node.name] = _range(statistics[node.name], cover)
+    for node in reversed(graph.nodes):
+        if isinstance(node.operator, Concatenate):
+            for name in node.inputs:
+                if graph.sole_reader(name):
+                    found[name] = found[node.name]
+    return found
+
+
+def _range(value: ValueStatistics, rule: Rule) -> Range:
+    low, high = float(value.minima.min()), float(value.maxima.max())
+    if rule.percentile is not None:
+        below, above = np.percentile(value.sample, (100 - rule.percentile, rule.percentile))
+        low, high = max(low, float(below)), min(high, float(above))
+    low, high = min(low, 0.0), max(high, 0.0)
+    # What is 0 on all images, as the few channels in the middle of squeeze and excitation can be,
+    # would get steps so small that engines refuse the network.
+    return (low, high) if low < high else (0.0, 1.0)
+
+
+def carried(ranges: Mapping[str, Range], links: Sequence[tuple[str, str]]) -> Ranges:
+    """`ranges` with those of the values that an emitter inserted.
+
+    `links` are pairs of values, of which the second is made of the first by an operator that
+    leaves the numbers inside their range, in the order of the model. Each end without a range gets
+    the other's.
+    """
+    known = dict(ranges)
+    for source, made in links:
+        if made not in known and source in known:
+            known[made] = known[source]
+    for source, made in reversed(links):
+        if source not in known and made in known:
+            known[source] = known[made]
+    return known
