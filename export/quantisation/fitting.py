@@ -10,7 +10,6 @@ section 4.2, have it, is the part of it that concerns the bias).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -34,8 +33,14 @@ STREAM_BYTES = 512 * 2**20
 MOST_IMAGES = 128
 """Beyond so many the rounding gains nothing, and takes its time (measured)."""
 
-PLACES = 40_000
-"""About how many places of all maps a layer is fitted on."""
+PLACES_PER_INPUT = 32
+"""About how many places of all maps a layer is fitted on, for each input that an output has."""
+
+FEWEST_PLACES = 8192
+"""Never fewer than so many, where the maps have them."""
+
+MOST_NUMBERS = 2**25
+"""Never more places than have so many inputs: 128 MB."""
 
 PULL = 0.05
 """How strongly the float weights are held on to, by the mean of the inputs' squares: places are
@@ -127,35 +132,42 @@ def _moments(
 
     A 1 is put after the inputs. The error (G, O, K + 1) is what the float weights make on them.
     """
-    moments = torch.zeros(len(weights), weights.shape[-1] + 1, weights.shape[-1] + 1).double()
-    pull = torch.zeros(*weights.shape[:2], weights.shape[-1] + 1).double()
-    count = 0
-    both = torch.cat([weights, bias[..., None]], dim=-1)
-    for inputs, right in zip(_places(layer, coarse), _places(layer, exact), strict=True):
-        # As `both` is linear, the error of the outputs is the outputs of the error.
-        error = (right - inputs) @ both.transpose(1, 2)
-        moments += (inputs.transpose(1, 2) @ inputs).double()
-        pull += (error.transpose(1, 2) @ inputs).double()
-        count += inputs.shape[1]
-    return moments / count, pull / count
+    inputs, right = _places(layer, coarse), _places(layer, exact)
+    moments = _product(inputs, inputs, 1.0)
+    # As a layer is linear, the error of its outputs is what it makes of the inputs' error.
+    both = torch.cat([weights, bias[..., None]], dim=-1).double()
+    return moments, both @ _product(right - inputs, inputs, 0.0)
 
 
-def _places(layer: Layer, values: Tensor) -> Iterator[Tensor]:
-    """What the layer reads at some places (G, places, K + 1), a 1 put after it, in chunks."""
+def _product(first: Tensor, second: Tensor, ending: float) -> Tensor:
+    """The mean of the products of (G, places, K) with (G, places, K), in float64.
+
+    After the first's inputs there is an `ending` and after the second's a 1: (G, K + 1, K + 1).
+    """
+    count = first.shape[1]
+    made = torch.empty(len(first), first.shape[2] + 1, second.shape[2] + 1, dtype=torch.float64)
+    made[:, :-1, :-1] = first.transpose(1, 2) @ second / count
+    made[:, :-1, -1] = first.mean(dim=1)
+    made[:, -1, :-1] = ending * second.mean(dim=1)
+    made[:, -1, -1] = ending
+    return made
+
+
+def _places(layer: Layer, values: Tensor) -> Tensor:
+    """What the layer reads at some places, (G, places, K)."""
     if isinstance(layer, FullyConnected):
-        yield _with_one(values[None])
-        return
-    groups = layer.groups
+        return values[None]
     inputs = layer.weight.shape[1] * math.prod(layer.kernel)
-    size = max(1, len(values) * 2**24 // max(values.numel() * math.prod(layer.kernel), 1))
-    wanted = max(1, PLACES // len(values))
-    for part in torch.split(values, size):
-        windows = functional.unfold(part, layer.kernel, 1, layer.padding, layer.stride)
-        width = layer.shape(tuple(part.shape[1:]))[2]
-        windows = windows[:, :, spread(windows.shape[2], wanted, width)]
-        apart = windows.reshape(len(part), groups, inputs, -1).permute(1, 0, 3, 2)
-        yield _with_one(apart.flatten(1, 2))
-
-
-def _with_one(inputs: Tensor) -> Tensor:
-    return functional.pad(inputs, (0, 1), value=1.0)
+    (height, width), (down, across) = layer.kernel, layer.stride
+    vertical, horizontal = layer.padding
+    if layer.padding != (0, 0):
+        values = functional.pad(values, (horizontal, horizontal, vertical, vertical))
+    windows = values.unfold(2, height, down).unfold(3, width, across)  # a view: nothing is copied
+    rows, columns = windows.shape[2:4]
+    most = min(
+        max(FEWEST_PLACES, PLACES_PER_INPUT * inputs), MOST_NUMBERS // (layer.groups * inputs)
+    )
+    places = spread(rows * columns, max(1, most // len(values)), columns)
+    chosen = windows[:, :, places // columns, places % columns]
+    apart = chosen.permute(1, 3, 4, 0, 2).reshape(layer.groups, inputs, -1)
+    return apart.transpose(1, 2)
