@@ -27,7 +27,7 @@ from shufflenet_deploy.export.quantisation.statistics import Advance, Images, sp
 
 Layer = Convolution | FullyConnected
 
-STREAM_BYTES = 512 * 2**20
+STREAM_BYTES = 384 * 2**20
 """About the most memory that the images' values take in both streams."""
 
 MOST_IMAGES = 128

@@ -24,6 +24,10 @@ RULES = (Rule(99.99), Rule())
 EXPONENTS = (0.5, 1.0, 0.0)
 """How far channels are widened, likewise."""
 
+CHOSEN_BY = 32
+"""How many of the held-out images the ways to quantise are tried on: the SQNR of the logits tells
+them apart on a few."""
+
 NEAREST = "nearest"
 LEAST_ERROR = "least error"
 
@@ -65,13 +69,14 @@ def prepare(
 
     def widened(rule: Rule, exponent: float) -> Preparation:
         factors = factors_for(graph, statistics, exponent)
-        wide = {name: value.scaled(factors[name]) for name, value in statistics.items()}
         equal = equalise(graph, factors)
-        return Preparation(equal, ranges(equal, wide, rule, pixels), rule, exponent, NEAREST)
+        limits = ranges(equal, statistics, rule, pixels, factors)
+        return Preparation(equal, limits, rule, exponent, NEAREST)
 
     chosen = widened(RULES[0], EXPONENTS[0])
     if not chooses:
         return _fitted(chosen, images)
+    held_out = [held_out[index] for index in range(min(len(held_out), CHOSEN_BY))]
     report(f"choosing among ways to quantise by {len(held_out)} held-out images")
     with progress("choosing", len(RULES) + len(EXPONENTS)) as advance:
         trial = _Trial(simulate(graph, held_out), held_out, advance)

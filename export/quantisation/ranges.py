@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import (
@@ -52,8 +53,16 @@ def stays_float(operator: Operator) -> bool:
     return isinstance(operator, LocalResponseNorm)
 
 
-def ranges(graph: Graph, statistics: Statistics, rule: Rule, pixels: Range) -> Ranges:
+def ranges(
+    graph: Graph,
+    statistics: Statistics,
+    rule: Rule,
+    pixels: Range,
+    factors: Mapping[str, NDArray[np.float64]] | None = None,
+) -> Ranges:
     """Each value's range by `rule`; the graph's input has the range of all `pixels`.
+
+    `factors` are what the channels of each value have been multiplied by since.
 
     The output keeps its extremes, since the largest logit is the answer. What goes into a
     concatenation alone has its range, as kernels want it, and what an operator passes on keeps
@@ -65,7 +74,9 @@ def ranges(graph: Graph, statistics: Statistics, rule: Rule, pixels: Range) -> R
             found[node.name] = found[node.inputs[0]]
         else:
             cover = Rule() if node.name == graph.output else rule
-            found[node.name] = _range(statistics[node.name], cover)
+            value = statistics[node.name]
+            value = value if factors is None else value.scaled(factors[node.name])
+            found[node.name] = _range(value, cover)
     for node in reversed(graph.nodes):
         if isinstance(node.operator, Concatenate):
             for name in node.inputs:

@@ -18,8 +18,9 @@ from shufflenet_deploy.export.graph.reference import evaluate
 CHUNK_BYTES = 64 * 2**20
 """About how much of one value's numbers is in memory at once."""
 
-SAMPLE = 4096
-"""About how many numbers of a value are kept of each image, for percentiles: a million of 256."""
+SAMPLE = 2048
+"""About how many numbers of a value are kept of each image, for percentiles: half a million of 256
+images."""
 
 Images = Sequence[NDArray[Any]]
 """Images (1, C, H, W), float32, as the graph's input takes them; made as they are asked for."""
