@@ -106,6 +106,8 @@ def from_source(
             f"needs at least {FEWEST}, and some hundreds are better"
         )
     spare = max(len(pixels) - samples, min(HELD_OUT, len(pixels) // 4))
+    pixels = _ordered(pixels)
+    random.Random(seed).shuffle(pixels)
     fitted, held_out = pixels[: len(pixels) - spare], pixels[len(pixels) - spare :]
     record = Calibration(
         source=Path(source).name,
@@ -114,7 +116,7 @@ def from_source(
         seed=seed,
         unusable=len(unusable),
     )
-    return CalibrationSet(record, _ordered(fitted), _ordered(held_out), preprocessing)
+    return CalibrationSet(record, _stacked(fitted), _stacked(held_out), preprocessing)
 
 
 def _digits() -> list[Callable[[], Any]]:
@@ -141,14 +143,18 @@ def from_noise(preprocessing: Preprocessing) -> CalibrationSet:
         seed=NOISE_SEED,
         unusable=0,
     )
-    return CalibrationSet(record, _ordered(fitted), _ordered(held_out), preprocessing)
+    return CalibrationSet(record, _stacked(fitted), _stacked(held_out), preprocessing)
 
 
-def _ordered(images: Iterable[NDArray[np.uint8]]) -> Pixels:
-    """The images by the hash of their pixels: sums over them are the same to the last bit."""
+def _ordered(images: Iterable[Pixels]) -> list[Pixels]:
+    """The images by the hash of their pixels, so that their names decide nothing."""
 
-    def digest(image: NDArray[np.uint8]) -> bytes:
+    def digest(image: Pixels) -> bytes:
         return hashlib.sha256(image.tobytes()).digest()
 
-    ordered: list[NDArray[np.uint8]] = sorted(images, key=digest)
-    return np.stack(ordered)
+    return sorted(images, key=digest)
+
+
+def _stacked(images: Iterable[Pixels]) -> Pixels:
+    """All in one array and in that order: sums over them are the same to the last bit."""
+    return np.stack(_ordered(images))

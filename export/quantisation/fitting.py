@@ -42,7 +42,7 @@ FEWEST_PLACES = 8192
 MOST_NUMBERS = 2**25
 """Never more places than have so many inputs: 128 MB."""
 
-PULL = 0.05
+PULL = 3.0
 """How strongly the float weights are held on to, by the mean of the inputs' squares: places are
 few beside weights where maps are small."""
 

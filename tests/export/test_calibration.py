@@ -64,6 +64,47 @@ def test_broken_files_are_counted_and_named(tmp_path: Path) -> None:
     ]
 
 
+def test_names_and_their_order_decide_nothing(tmp_path: Path) -> None:
+    """The same images are held out, and the others come in the same order: one artifact."""
+    _images(tmp_path / "some", 30)
+    (tmp_path / "others").mkdir()
+    files = sorted((tmp_path / "some").rglob("*.png"), reverse=True)
+    for index, path in enumerate(files):
+        (tmp_path / "others" / f"{index:03}.png").write_bytes(path.read_bytes())
+    first, _ = _read(tmp_path / "some", samples=99)
+    second, _ = _read(tmp_path / "others", samples=99)
+    assert (first.pixels == second.pixels).all()
+    assert (first.held_out == second.held_out).all()
+    assert len(first.held_out) == 7
+    known = {image.tobytes() for image in first.pixels}
+    assert not known & {image.tobytes() for image in first.held_out}
+
+
+def test_further_images_are_held_out_where_there_are_some(tmp_path: Path) -> None:
+    _images(tmp_path, 30)
+    chosen, _ = _read(tmp_path, samples=25)
+    assert (len(chosen.pixels), len(chosen.held_out)) == (23, 7)
+    chosen, _ = _read(tmp_path, samples=18)
+    assert (len(chosen.pixels), len(chosen.held_out)) == (18, 12)
+
+
+def test_of_a_folder_with_splits_only_what_is_trained_on(tmp_path: Path) -> None:
+    _images(tmp_path / "train", 16)
+    _images(tmp_path / "val", 40)
+    chosen, _ = _read(tmp_path, samples=99)
+    assert (chosen.record.samples, chosen.record.held_out) == (12, 4)
+
+
+def test_digits_are_those_to_train_on() -> None:
+    chosen = from_source("digits", 40, 0, Preprocessing(crop=(32, 32)), lambda line: None)
+    assert (chosen.record.source, chosen.record.samples, chosen.record.held_out) == (
+        "digits",
+        40,
+        64,
+    )
+    assert chosen.pixels.shape == (40, 32, 32, 3)
+
+
 def test_too_few_is_an_error(tmp_path: Path) -> None:
     _images(tmp_path, 15)
     with pytest.raises(ExportError, match=r"15 usable images .* needs at least 16"):
