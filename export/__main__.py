@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shufflenet_deploy.export.collection import without_collection
 from shufflenet_deploy.export.request import (
     IMAGENET,
     INPUT_TYPES,
@@ -140,7 +141,8 @@ def export(
     )
     _say("loading PyTorch")
     try:
-        from shufflenet_deploy.export import cost, pipeline
+        with without_collection():
+            from shufflenet_deploy.export import cost, pipeline
     except ImportError as error:
         raise ExportError(
             f"exporting needs {error.name}, which is not installed: "

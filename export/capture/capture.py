@@ -23,6 +23,7 @@ from shufflenet_deploy.export.capture.chains import (
     recognise_shuffle,
 )
 from shufflenet_deploy.export.capture.folding import fold
+from shufflenet_deploy.export.collection import without_collection
 from shufflenet_deploy.export.graph.graph import Graph, Node
 from shufflenet_deploy.export.graph.windows import Pair
 from shufflenet_deploy.runtime.errors import ExportError
@@ -34,7 +35,8 @@ def capture(network: nn.Module, input_size: Pair) -> Graph:
     Raises `ExportError` for an operator, or an argument of one, that has no translation.
     """
     images = torch.zeros(BATCH, 3, *input_size)
-    program = torch.export.export(network.eval(), (images,))
+    with without_collection():
+        program = torch.export.export(network.eval(), (images,))
     return fold(_Translation(program).graph((3, *input_size)))
 
 

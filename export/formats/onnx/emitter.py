@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
+
 import onnx
 
 from shufflenet_deploy.export.formats.emitter import (
@@ -10,7 +13,6 @@ from shufflenet_deploy.export.formats.emitter import (
     Quantiser,
     quantiser_errors,
 )
-from shufflenet_deploy.export.formats.onnx import quantise
 from shufflenet_deploy.export.formats.onnx.emit import OUTPUT, emit
 from shufflenet_deploy.export.formats.onnx.lowering import LOWERING
 from shufflenet_deploy.export.formats.onnx.simplify import simplify
@@ -22,6 +24,11 @@ from shufflenet_deploy.runtime.options import Options
 def _float(graph: Graph, options: Options) -> Emitted:
     half = options.precision == "fp16"
     return _simplified(emit(graph, half=half, input_type=options.io), graph)
+
+
+def _quantiser() -> ModuleType:
+    """The module that needs the quantiser, whose import takes longer than a float export does."""
+    return import_module("shufflenet_deploy.export.formats.onnx.quantise")
 
 
 def _to_quantise(graph: Graph, options: Options) -> Emitted:
@@ -37,6 +44,7 @@ def _quantised(source: Emitted, graph: Graph, options: Options, ranges: Ranges) 
     (content,) = source.files
     model = onnx.load_from_string(content)
     named = {**ranges, OUTPUT: ranges[graph.output]}
+    quantise = _quantiser()
     with quantiser_errors("ONNX Runtime's quantiser"):
         model = quantise.quantise(model, named, options.target)
     model = quantise.with_input_type(model, options.io)
@@ -44,7 +52,8 @@ def _quantised(source: Emitted, graph: Graph, options: Options, ranges: Ranges) 
 
 
 def _scheme(options: Options) -> str:
-    return quantise.scheme(options.target)
+    scheme: str = _quantiser().scheme(options.target)
+    return scheme
 
 
 EMITTER = Emitter(
