@@ -24,9 +24,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("project")
 
-# A shell that starts a command in the background has SIGINT ignored, children inherit that, and the
-# tests of Ctrl-C would wait for ever.
+# A shell that starts a command in the background has SIGINT ignored, and nohup SIGHUP; children
+# inherit that, and the tests of Ctrl-C and of a terminal that closes would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # pytest-xdist uses the cores.
 torch.set_num_threads(1)

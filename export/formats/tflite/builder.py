@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 SIGNATURE = "serving_default"
 IDENTIFIER = b"TFL3"
 
+REDUCED_PRECISION = ("reduced_precision_support", b"fp16accfp16")
+"""The metadata by which a model allows XNNPACK to compute and add up in float16 where the processor
+can: tensorflow/compiler/mlir/lite/tools/optimize/reduced_precision_metadata.h. Without it float16
+weights are widened, and nothing is won but space."""
+
 
 class TFLiteBuilder:
     """Collects a model of one subgraph. A tensor is known by its index, an int.
@@ -90,6 +95,14 @@ class TFLiteBuilder:
         self._operators.append(operator)
         return output
 
+    def _metadata(self, name: str, content: bytes) -> schema.MetadataT:
+        buffer = _AlignedBuffer()
+        buffer.data = content
+        self._buffers.append(buffer)
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, len(self._buffers) - 1
+        return entry
+
     def finish(self, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
         """The model, with a signature of these public names."""
         for name, tensor in (inputs | outputs).items():
@@ -108,6 +121,8 @@ class TFLiteBuilder:
         model.description = "shufflenet-deploy"
         model.operatorCodes = [_operator_code(code) for code in self._codes]
         model.subgraphs, model.buffers = [subgraph], self._buffers
+        if self._half:
+            model.metadata = [self._metadata(*REDUCED_PRECISION)]
         model.signatureDefs = [signature]
         return _packed(model)
 
