@@ -120,7 +120,7 @@ def _by_torch(ours: Artifact, folder: Path) -> Path:
         external_data=False,
         verbose=False,
     )
-    model, _ = simplify(onnx.load(path), (3, *size))
+    model, _ = simplify(onnx.load(path), (3, *size), compares=True)
     onnx.save(model, path)
     manifest = msgspec.structs.replace(
         ours.manifest,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ from shufflenet_deploy.export.calibration import NOISE, CalibrationSet
 from shufflenet_deploy.export.formats import emitter_for, quantiser_for
 from shufflenet_deploy.export.formats.emitter import Emitted
 from shufflenet_deploy.export.gate import Gate
+from shufflenet_deploy.export.half import require_half
 from shufflenet_deploy.export.quantisation.preparation import Preparation, Report, prepare
 from shufflenet_deploy.export.quantisation.ranges import Range
 from shufflenet_deploy.export.rewrites.lowering import Lowered
@@ -75,12 +77,19 @@ class FloatMaker:
     """What the network says of the verification's images."""
 
     def make(self, path: Path, lowered: Lowered, options: Options) -> Made:
-        """Emit and verify."""
-        emitted = emitter_for(options.format).emit(lowered.graph, options)
+        """Emit and verify; fp16 in fp32 first, whose error hides nothing."""
+        emitter = emitter_for(options.format)
+        images = _images(self.reference, options)
+        if options.precision == "fp16":
+            require_half(lowered.graph, _images(self.reference, options, "NCHW"))
+            source = emitter.emit(lowered.graph, msgspec.structs.replace(options, precision="fp32"))
+            with _written(path.with_name(f"before-{path.name}"), source) as session:
+                if session:
+                    verify(session, images, "fp32", self.reference)
+        emitted = emitter.emit(lowered.graph, options)
         write_files(path, emitted.files)
         session = open_here(path)
         remarks = _remarks(session)
-        images = _images(self.reference, options)
         precision = options.precision
         return Made(
             remarks=remarks,
@@ -181,7 +190,7 @@ def _written(path: Path, emitted: Emitted) -> Iterator[Session | None]:
             file.unlink(missing_ok=True)
 
 
-def _images(reference: Reference, options: Options) -> NDArray[Any]:
-    """The reference's images as the artifact's input takes them."""
-    layout = FORMATS[options.format].layout
+def _images(reference: Reference, options: Options, layout: str | None = None) -> NDArray[Any]:
+    """The reference's images as the artifact's input takes them, in `layout` or in its own."""
+    layout = layout or FORMATS[options.format].layout
     return as_input(reference.pixels, reference.preprocessing, options.io, layout)

@@ -51,6 +51,9 @@ def export(request: Request, report: Report) -> list[Artifact]:
         makers = _makers(request, source, report)
         for options in request.artifacts(source.variant, source.tag):
             report(f"making {options.file_name}")
+            remark = formats.emitter_for(options.format).half_saves
+            if options.precision == "fp16" and remark:
+                report(remark)
             path = folder / options.file_name
             _make(path, options, source, graph, makers[options.precision])
             artifacts.append(publish(path, request.out))

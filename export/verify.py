@@ -23,8 +23,13 @@ from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels, to_layout
 INPUTS = 8
 SEED = 20170704
 
-TOLERANCE = {"fp32": 1e-4, "fp16": 0.05}
-"""Precision -> the largest difference from the network that is allowed, see `verify`."""
+TOLERANCE = {"fp32": 1e-4, "fp16": 0.2}
+"""Precision -> the largest difference from the network that is allowed, see `verify`.
+
+fp16's graph is verified in fp32 first; what is left is rounding. With float16 weights and float32
+arithmetic 0.065 was measured at most, of a MobileNet of random weights, and with float16 arithmetic
+and sums (cortex-a76, emulated) 0.056, of ShuffleNet 2x. What computes something else differs by 1.
+"""
 UNRUN_INT8_TOLERANCE = 0.5
 """How far int8 that was not run here may be from the network: what computes something else differs
 by 1 and more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ def staged(path: Path) -> Iterator[Path]:
     The temporary name lies in the same folder, since a rename is atomic only within one file
     system, and keeps the suffix, since engines and people go by it.
     """
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    # Of this thread too: two may make the same file at once.
+    temporary = path.with_name(f".{os.getpid()}.{threading.get_native_id()}.{path.name}")
     try:
         yield temporary
         temporary.replace(path)

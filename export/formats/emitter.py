@@ -49,6 +49,8 @@ class Emitter:
     tools: tuple[str, ...] = ()
     """The Python distributions that make the files, whose versions the manifest holds; none where
     this project writes them by itself."""
+    half_saves: str | None = None
+    """What is to be said of the format's fp16, where it does not do what people make it for."""
     quantiser: Quantiser | None = None
     """How the format's int8 is made; None where it has none."""
 
