@@ -14,6 +14,7 @@ from shufflenet_deploy.bench.devices.boards import find_board
 from shufflenet_deploy.bench.devices.local import LocalDevice
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.results import Checked, read
+from shufflenet_deploy.export.__main__ import app as export_app
 from shufflenet_deploy.runtime.errors import BenchError
 
 pytestmark = pytest.mark.network
@@ -88,3 +89,25 @@ def test_artifacts_are_checked_there(tiny_artifacts: Path) -> None:
     for row in document["artifacts"]:
         assert row["verdict"] == "same"
         assert 0 < row["difference"] <= row["tolerance"]
+
+
+def test_fp16_is_computed_in_float16_where_the_processor_can(tmp_path: Path) -> None:
+    exported = CliRunner().invoke(
+        export_app,
+        [
+            *("--scale", "0.5", "--input-size", "64", "--format", "tflite"),
+            *("--precision", "fp16", "--out", str(tmp_path)),
+        ],
+        catch_exceptions=False,
+    )
+    assert exported.exit_code == 0
+    (path,) = map(str, tmp_path.glob("*.tflite"))
+    out = tmp_path / "counts.json"
+    words = ["counts", path, "--cpu", "cortex-a76", "--cpu", "cortex-a72", "--out", str(out)]
+    ended = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert ended.exit_code == 0
+    a76, a72 = json.loads(out.read_text())["entries"]
+    assert (a76["cpu"], a72["cpu"]) == ("cortex-a76", "cortex-a72")
+    # Its own rounding, and fewer instructions than where weights are widened.
+    assert a72["difference"] != a76["difference"] < 0.1
+    assert a76["counted"]["instructions"] < 0.95 * a72["counted"]["instructions"]
