@@ -15,6 +15,7 @@ from shufflenet_deploy.export.request import (
     IMAGENET,
     INPUT_TYPES,
     LOWERINGS,
+    MAX_DROP,
     MIN_AGREEMENT,
     PRECISIONS,
     RANDOM,
@@ -93,6 +94,10 @@ def export(
             "the class that fp32 gives, or nothing is written."
         ),
     ] = MIN_AGREEMENT,
+    max_drop: Annotated[
+        float,
+        typer.Option(help="Points of top-1 that int8 may lose on --data, or nothing is written."),
+    ] = MAX_DROP,
     io: Annotated[
         str,
         typer.Option(
@@ -136,6 +141,7 @@ def export(
         calibration=calibration,
         samples=samples,
         min_agreement=min_agreement,
+        max_drop=max_drop,
         data=data,
         out=out,
     )
@@ -148,12 +154,12 @@ def export(
             f"exporting needs {error.name}, which is not installed: "
             "pip install 'shufflenet-deploy[export]'"
         ) from None
-    artifacts = pipeline.export(request, _say)
-    costs = cost.costs(request, artifacts, _say)
+    weighing = cost.Weighing(request.data, request.max_drop)
+    artifacts = pipeline.export(request, _say, weighing)
     if as_json:
-        _print_json(artifacts, costs)
+        _print_json(artifacts, weighing.costs)
     else:
-        _print_tables(artifacts, costs)
+        _print_tables(artifacts, weighing.costs)
     for artifact in artifacts:
         if artifact.manifest.verification is None:
             _say(_not_run(artifact))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from statistics import median
-from tempfile import TemporaryDirectory
 
-from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.formats import quantiser_for
-from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import ExportError, ProcessError
 from shufflenet_deploy.runtime.worker.client import EVALUATION, module_command, run, run_worker
@@ -26,6 +22,26 @@ TARGETS = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "arm64", "arm64": "
 
 
 @dataclass(frozen=True)
+class Accuracy:
+    """Right answers of fp32 and of int8 on the same labelled images."""
+
+    images: int
+    top1: tuple[float, float]
+    """The shares of right answers."""
+    intervals: tuple[tuple[float, float], tuple[float, float]]
+    """Their 95% intervals, as shufflenet-eval has them."""
+    agreement: float
+    """The share of the images to which both give the same class."""
+    mcnemar_p: float
+    """The probability of so uneven a change of answers if none is better; see shufflenet-eval."""
+
+    @property
+    def drop(self) -> float:
+        """Points of top-1 that int8 lost."""
+        return 100 * (self.top1[0] - self.top1[1])
+
+
+@dataclass(frozen=True)
 class Cost:
     """One format's int8 against its fp32."""
 
@@ -34,41 +50,43 @@ class Cost:
     """The sizes of the fp32 and of the int8 artifact in bytes."""
     sqnr_db: float | None
     """The SQNR of int8 in dB, see `Quantisation`; None where it was not run."""
+    agreement: float | None
+    """The share of the held-out images on which int8 agrees with fp32; None likewise."""
+    held_out: int
+    """How many images those are."""
     latency_ratio: float | None
     """The times of int8 / fp32 on this machine; None where int8 was made for another one, whose
     kernels this one does not have, and where the two could not be run here."""
     remarks: tuple[dict[str, int | float | str], dict[str, int | float | str]]
     """What the engine alone says of the fp32 and of the int8 artifact."""
-    top1: tuple[float, float] | None
-    """The shares of right answers of fp32 and of int8; None where there was no data to ask, and
-    where the two were not run here."""
+    accuracy: Accuracy | None
+    """None where there was no data to ask, and where the two were not run here."""
     data: str | None
 
 
-def costs(
-    request: Request, artifacts: Sequence[Artifact], report: Callable[[str], None]
-) -> list[Cost]:
-    """What each int8 artifact of `artifacts`, made by `request`, cost.
+@dataclass(frozen=True)
+class Weighing:
+    """What compares each int8 artifact with its fp32 one, before the first is published."""
 
-    An fp32 artifact that was not asked for is made to compare with, and not kept.
-    """
-    of_precision: dict[str, dict[str, Artifact]] = {}
-    for artifact in artifacts:
-        options = artifact.manifest.options
-        of_precision.setdefault(options.precision, {})[options.format] = artifact
-    int8, fp32 = of_precision.get("int8", {}), of_precision.get("fp32", {})
-    missing = tuple(format_ for format_ in int8 if format_ not in fp32)
-    with TemporaryDirectory() as folder:
-        if missing:
-            report("making fp32 to compare with")
-            asked = replace(
-                request, precisions=("fp32",), formats=missing, data=None, out=Path(folder)
+    data: str | None
+    """Labelled images: ``digits`` or a folder; None counts no answers."""
+    max_drop: float
+    """The most points of top-1 that int8 may lose on them."""
+    costs: list[Cost] = field(default_factory=list)
+    """Of those that were published, in their order."""
+
+    def __call__(self, fp32: Artifact, int8: Artifact) -> None:
+        """Compare; `ExportError` where int8 loses more than is allowed, or it cannot be told."""
+        cost = compare(fp32, int8, self.data)
+        if cost.accuracy and cost.accuracy.drop > self.max_drop:
+            full, small = cost.accuracy.top1
+            raise ExportError(
+                f"{int8.path.name} gives {small:.1%} right answers on {self.data} and fp32 "
+                f"{full:.1%}: {cost.accuracy.drop:.1f} points were lost and {self.max_drop:g} are "
+                "allowed; calibrate with images like these, or allow it with --max-drop; nothing "
+                "was written"
             )
-            made = pipeline.export(asked, lambda line: None)
-            fp32 |= {artifact.manifest.options.format: artifact for artifact in made}
-        if int8:
-            report("comparing int8 with fp32")
-        return [compare(fp32[format_], small, request.data) for format_, small in int8.items()]
+        self.costs.append(cost)
 
 
 def compare(fp32: Artifact, int8: Artifact, data: str | None) -> Cost:
@@ -89,9 +107,11 @@ def compare(fp32: Artifact, int8: Artifact, data: str | None) -> Cost:
         format=options.format,
         size_bytes=(fp32.manifest.size_bytes, int8.manifest.size_bytes),
         sqnr_db=quantisation.sqnr_db,
+        agreement=quantisation.agreement,
+        held_out=int8.manifest.calibration.held_out if int8.manifest.calibration else 0,
         latency_ratio=_latency_ratio(fp32, int8) if is_for_here and was_run else None,
         remarks=(fp32.manifest.remarks, int8.manifest.remarks),
-        top1=_top1(fp32, int8, data) if data is not None and was_run else None,
+        accuracy=_accuracy(fp32, int8, data) if data is not None and was_run else None,
         data=data,
     )
 
@@ -107,14 +127,21 @@ def _latency_ratio(fp32: Artifact, int8: Artifact) -> float | None:
     return median(a / b for a, b in zip(small, full, strict=True))
 
 
-def _top1(fp32: Artifact, int8: Artifact, data: str) -> tuple[float, float]:
+def _accuracy(fp32: Artifact, int8: Artifact, data: str) -> Accuracy:
     """By shufflenet-eval, which this package meets only through files and processes."""
     words = (str(fp32.path), str(int8.path), "--data", data, "--json")
     with _told():
         said = run([*module_command(EVALUATION), *words], who="shufflenet-eval")
     report = json.loads(said)
-    full, small = (row["top1"]["share"] for row in report["artifacts"])
-    return full, small
+    full, small = (row["top1"] for row in report["artifacts"])
+    against = report["artifacts"][1]["against_first"]
+    return Accuracy(
+        images=report["images"],
+        top1=(full["share"], small["share"]),
+        intervals=((full["low"], full["high"]), (small["low"], small["high"])),
+        agreement=against["agreement"]["share"],
+        mcnemar_p=against["mcnemar_p"],
+    )
 
 
 @contextmanager

@@ -65,6 +65,10 @@ class Made:
 class Maker(Protocol):
     """One of the two ways."""
 
+    @property
+    def reference(self) -> Reference:
+        """What the network says of the verification's images."""
+
     def make(self, path: Path, lowered: Lowered, options: Options) -> Made:
         """Write the artifact's files at `path`; `ExportError` where they are not the network."""
 
@@ -134,8 +138,8 @@ class Int8Maker:
         remarks = _remarks(session)
         check = quantised_self_check(session, images, self.reference)
         judgement = judge(session, _images(self.judged, options), self.judged) if session else None
-        if judgement:
-            self.gate.require(judgement, self.calibration.record)
+        if judgement and (warning := self.gate.require(judgement, self.calibration.record)):
+            self.report(warning)
         return Made(
             remarks=remarks,
             simplification=emitted.simplification,

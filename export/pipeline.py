@@ -17,7 +17,7 @@ from shufflenet_deploy.export.gate import Gate
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.making import FloatMaker, Int8Maker, Maker
 from shufflenet_deploy.export.manifest import describe
-from shufflenet_deploy.export.request import RANDOM, Request
+from shufflenet_deploy.export.request import RANDOM, TARGETS, Request
 from shufflenet_deploy.export.rewrites.pixels import with_normalisation
 from shufflenet_deploy.export.source import Source, open_source
 from shufflenet_deploy.export.staging import publish, staging
@@ -33,12 +33,18 @@ from shufflenet_deploy.runtime.worker.spec import Spec
 Report = Callable[[str], None]
 """A function that takes a line that says what is being done."""
 
+Weigh = Callable[[Artifact, Artifact], None]
+"""A function that takes an fp32 artifact and the int8 one made of the same network; what it raises
+keeps the second from being published."""
 
-def export(request: Request, report: Report) -> list[Artifact]:
+
+def export(request: Request, report: Report, weigh: Weigh | None = None) -> list[Artifact]:
     """Make every artifact of `request`, each verified; those that are done stay if one fails.
 
-    Raises `ExportError` where one cannot be made, is not what the network is, or cannot be
-    written; nothing of that one is left behind.
+    `weigh` gets each int8 artifact beside its fp32 one, made for that where it was not asked for,
+    before the int8 one is published. Raises `ExportError` where one cannot be made, is not what the
+    network is, or cannot be written, and whatever `weigh` raises; nothing of that one is left
+    behind.
     """
     formats.require(request.formats, request.precisions)
     artifacts = []
@@ -49,6 +55,7 @@ def export(request: Request, report: Report) -> list[Artifact]:
         graph = capture(source.network, source.variant.input_size)
         report("running the network on the verification's images")
         makers = _makers(request, source, report)
+        fp32: dict[str, Artifact] = {}
         for options in request.artifacts(source.variant, source.tag):
             report(f"making {options.file_name}")
             remark = formats.emitter_for(options.format).half_saves
@@ -56,7 +63,18 @@ def export(request: Request, report: Report) -> list[Artifact]:
                 report(remark)
             path = folder / options.file_name
             _make(path, options, source, graph, makers[options.precision])
+            if options.precision == "int8" and weigh:
+                if options.format not in fp32:
+                    report("making fp32 to compare with")
+                    full = msgspec.structs.replace(options, precision="fp32", target=TARGETS[0])
+                    beside = folder / f"beside-{full.file_name}"
+                    _make(beside, full, source, graph, FloatMaker(makers["int8"].reference))
+                    fp32[options.format] = Artifact.open(beside)
+                report("comparing int8 with fp32")
+                weigh(fp32[options.format], Artifact.open(path))
             artifacts.append(publish(path, request.out))
+            if options.precision == "fp32":
+                fp32[options.format] = artifacts[-1]
     return artifacts
 
 

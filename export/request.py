@@ -24,6 +24,9 @@ INPUT_TYPES = ("float32", "uint8", "int8")
 MIN_AGREEMENT = 60.0
 """Percent, see `Request.min_agreement`."""
 
+MAX_DROP = 2.0
+"""Points, see `Request.max_drop`."""
+
 RANDOM = "random"
 IMAGENET = "imagenet"
 
@@ -56,6 +59,8 @@ class Request:
     data: str | None = None
     """Labelled images to compare int8 with fp32 on: ``digits``, a folder, or None for no
     comparison."""
+    max_drop: float = MAX_DROP
+    """The most points of top-1 that int8 may lose on `data`."""
     out: Path
     """The folder to write to; made where it is missing."""
 
@@ -78,6 +83,8 @@ class Request:
             raise ExportError(
                 f"--min-agreement {self.min_agreement:g}: give a percentage of 0 to 100", usage=True
             )
+        if not self.max_drop >= 0:
+            raise ExportError(f"--max-drop {self.max_drop:g}: give 0 or more points", usage=True)
         if self.data is not None and (self.weights == RANDOM or "int8" not in self.precisions):
             raise ExportError(
                 f"--data {self.data} is for the accuracy of int8 with trained weights: add "

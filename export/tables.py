@@ -14,8 +14,11 @@ NOT_RUN = "not run here"
 
 
 def artifacts_table(artifacts: Sequence[Artifact]) -> Table:
-    """A row for each artifact: its size, and how far its float model is from the network."""
-    table = _table("artifact", "MB", "M mult-adds", "difference", "engine says")
+    """A row for each artifact: its size, and how far it is from the network.
+
+    Of int8 that is the float model that was quantised; what came after is `costs_table`'s.
+    """
+    table = _table("artifact", "MB", "M mult-adds", "float difference", "engine says")
     for artifact in artifacts:
         manifest = artifact.manifest
         verification = manifest.verification
@@ -31,25 +34,43 @@ def artifacts_table(artifacts: Sequence[Artifact]) -> Table:
 
 def costs_table(costs: Sequence[Cost]) -> Table:
     """Two rows for each format: fp32, and int8 with what it cost."""
+    table = _table("", "MB", "SQNR dB", "agreement", "time here", "engine says")
     data = next((cost.data for cost in costs if cost.data), None)
-    table = _table("", "MB", "SQNR dB", "time here", "engine says", f"top-1 {data or ''}".strip())
+    if data:
+        for heading in (f"top-1 {data}", "95% interval", "McNemar p"):
+            table.add_column(heading, justify="right")
     for cost in costs:
-        ratio = cost.latency_ratio
-        figures = (("fp32", "-", "1.00"), (
-            "int8",
-            NOT_RUN if cost.sqnr_db is None else f"{cost.sqnr_db:.1f}",
-            "other CPU" if ratio is None else f"{ratio:.2f}",
-        ))  # fmt: skip
-        for index, (precision, sqnr, time) in enumerate(figures):
-            table.add_row(
-                f"{cost.format} {precision}",
-                f"{cost.size_bytes[index] / 1e6:.2f}",
-                sqnr,
-                time,
-                _listed(cost.remarks[index]),
-                f"{cost.top1[index]:.1%}" if cost.top1 else "-",
-            )
+        table.add_row(*_full(cost), *_answers(cost, 0))
+        table.add_row(*_small(cost), *_answers(cost, 1))
     return table
+
+
+def _full(cost: Cost) -> tuple[str, ...]:
+    size = f"{cost.size_bytes[0] / 1e6:.2f}"
+    return (f"{cost.format} fp32", size, "-", "-", "1.00", _listed(cost.remarks[0]))
+
+
+def _small(cost: Cost) -> tuple[str, ...]:
+    ratio = cost.latency_ratio
+    return (
+        f"{cost.format} int8",
+        f"{cost.size_bytes[1] / 1e6:.2f}",
+        NOT_RUN if cost.sqnr_db is None else f"{cost.sqnr_db:.1f}",
+        "-" if cost.agreement is None else f"{cost.agreement:.0%} of {cost.held_out}",
+        "other CPU" if ratio is None else f"{ratio:.2f}",
+        _listed(cost.remarks[1]),
+    )
+
+
+def _answers(cost: Cost, index: int) -> tuple[str, ...]:
+    """The cells of the columns on right answers, of fp32 (0) or int8 (1)."""
+    if not cost.data:
+        return ()
+    if not cost.accuracy:
+        return ("-", "-", "-")
+    low, high = cost.accuracy.intervals[index]
+    p = f"{cost.accuracy.mcnemar_p:.2g}" if index else "-"
+    return (f"{cost.accuracy.top1[index]:.1%}", f"{low:.1%} to {high:.1%}", p)
 
 
 def _table(first: str, *others: str) -> Table:

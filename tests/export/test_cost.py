@@ -39,17 +39,25 @@ def costs(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Cost]:
         data="digits",
         out=tmp_path_factory.mktemp("out"),
     )
-    artifacts = pipeline.export(request, lambda line: None)
-    return cost.costs(request, artifacts, lambda line: None)
+    weighing = cost.Weighing(request.data, request.max_drop)
+    made = pipeline.export(request, lambda line: None, weighing)
+    assert [artifact.manifest.options.precision for artifact in made] == ["int8", "int8"]
+    assert len(list(request.out.iterdir())) == 4  # no fp32, which was made to compare with
+    return weighing.costs
 
 
 def test_int8_keeps_the_accuracy_of_the_digits_network(costs: list[Cost]) -> None:
     assert [one.format for one in costs] == ["onnx", "tflite"]
     for one in costs:
-        assert one.top1 is not None
-        fp32, int8 = one.top1
+        assert one.accuracy is not None
+        fp32, int8 = one.accuracy.top1
         assert fp32 == pytest.approx(536 / 540)
         assert abs(fp32 - int8) <= 0.005
+        assert one.accuracy.images == 540
+        assert one.accuracy.agreement > 0.98
+        assert one.accuracy.mcnemar_p > 0.05
+        for share, (low, high) in zip(one.accuracy.top1, one.accuracy.intervals, strict=True):
+            assert low < share < high
 
 
 def test_every_figure_is_there(costs: list[Cost]) -> None:

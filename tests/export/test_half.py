@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from generated_graphs import Building, classified
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.graph.operators import Convolution
-from shufflenet_deploy.export.half import LARGEST, require_half
+from shufflenet_deploy.export.half import require_half
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.weights import checkpoint

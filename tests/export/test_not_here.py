@@ -56,8 +56,9 @@ def test_what_was_not_run_has_no_figures_and_can_be_checked_where_it_runs(
     other_machine: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     request = _request(tmp_path)
-    artifacts = export(request, lambda line: None)
-    costs = cost.costs(request, artifacts, lambda line: None)
+    weighing = cost.Weighing(None, 2.0)
+    artifacts = export(request, lambda line: None, weighing)
+    costs = weighing.costs
     other_machine.undo()
     for artifact in artifacts:
         manifest = Artifact.open(artifact.path).manifest
@@ -92,7 +93,7 @@ def test_int8_that_was_not_run_has_no_accuracy(
     del other_machine
     fp32, int8 = export(_request(tmp_path), lambda line: None)
     compared: Cost = cost.compare(fp32, int8, "digits")
-    assert compared.top1 is None
+    assert compared.accuracy is None
 
 
 def test_without_the_engine_the_command_exports_and_says_how_to_check(tmp_path: Path) -> None:
