@@ -13,6 +13,9 @@ import typer
 
 from shufflenet_deploy.models.networks import SHUFFLENET, parse_size
 from shufflenet_deploy.models.training.recipe import (
+    IMAGENET,
+    TUNING,
+    TUNING_LEARNING_RATE,
     Request,
     TrainingError,
     trained_networks,
@@ -36,33 +39,58 @@ def train(
             "there; or digits: scikit-learn's handwritten ones, bundled."
         ),
     ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|imagenet",
+            help="Start from trained weights, of any published convention or of this command; "
+            f"{IMAGENET} downloads the published ones. Other classes get a new classifier.",
+            show_default="random ones",
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool | None,
+        typer.Option("--freeze", help="Train the classifier alone.", show_default="all of it"),
+    ] = None,
     network: Annotated[
         str | None,
-        typer.Option(help=f"{' | '.join(trained_networks())}.", show_default=SHUFFLENET),
+        typer.Option(
+            help=f"{' | '.join(trained_networks())}.", show_default=f"{SHUFFLENET}, or the weights'"
+        ),
     ] = None,
-    groups: Annotated[int | None, typer.Option(help="1 | 2 | 3 | 4 | 8.", show_default="3")] = None,
+    groups: Annotated[
+        int | None, typer.Option(help="1 | 2 | 3 | 4 | 8.", show_default="3, or the weights'")
+    ] = None,
     scale: Annotated[
         float | None,
         typer.Option(
-            help="Width multiplier: 0.25 | 0.5 | 0.75 | 1.0 | 1.5 | 2.0.", show_default="1.0"
+            help="Width multiplier: 0.25 | 0.5 | 0.75 | 1.0 | 1.5 | 2.0.",
+            show_default="1.0, or the weights'",
         ),
     ] = None,
     input_size: Annotated[
         str | None,
         typer.Option(
-            help="Pixels: 224, or height x width as 480x640.", show_default="224; digits 64"
+            help="Pixels: 224, or height x width as 480x640.",
+            show_default="the weights', or 224; digits 64",
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(show_default="240; digits 40")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(show_default=f"240; digits 40; with --weights {TUNING['epochs']}")
+    ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(help="Of all processes together.", show_default="1024; digits 64"),
+        typer.Option(
+            help="Of all processes together.",
+            show_default=f"1024; digits 64; with --weights {TUNING['batch_size']}",
+        ),
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
             help="Of the first step; it falls linearly to 0.",
-            show_default="0.5 x batch size / 1024",
+            show_default="0.5 x batch size / 1024; with --weights "
+            f"{TUNING_LEARNING_RATE} x batch size / 1024",
         ),
     ] = None,
     weight_decay: Annotated[
@@ -135,6 +163,7 @@ def train(
     """
     options = {
         "data": data,
+        "freeze": freeze,
         "network": network,
         "groups": groups,
         "scale": scale,
@@ -148,7 +177,7 @@ def train(
         "flip": flip,
         "seed": seed,
     }
-    request = Request(options, out, resume, log, device, amp, workers)
+    request = Request(options, weights, out, resume, log, device, amp, workers)
     rank = os.environ.get("RANK", "0")
     try:
         request.check()

@@ -88,6 +88,16 @@ class Files:
                 usage=True,
             )
 
+    def require_other_than(self, weights: Path) -> None:
+        """Refuse to write over the checkpoint that the run starts from."""
+        for file in (self.best, self.last):
+            if file.exists() and file.samefile(weights):
+                raise TrainingError(
+                    f"{file} is what --weights names, and the run would write over it: name "
+                    "another --out",
+                    usage=True,
+                )
+
     def write(self, training: Training) -> None:
         """Write the run as it stands after an epoch."""
         row = training.history[-1]
@@ -142,10 +152,9 @@ def read_last(path: Path) -> Saved:
     try:
         state = contents.extra["training"]
         state["optimizer"], state["scaler"], state["history"]
-        options = state["recipe"] | {"input_size": tuple(state["recipe"]["input_size"])}
         weights = {key: torch.as_tensor(value) for key, value in contents.weights.items()}
         labels = contents.record.labels if contents.record else None
-        return Saved(labels or (), Recipe(**options), weights, state)
+        return Saved(labels or (), Recipe.of(state["recipe"]), weights, state)
     except (LookupError, TypeError):
         raise TrainingError(
             f"{path} is a network and not a run to go on with, which shufflenet-train writes "

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shufflenet_deploy.models.networks import SHUFFLENET_SE
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.training.data import (
     UNREADABLE_IN_A_ROW,
@@ -49,12 +48,12 @@ class Place:
 
 
 class Training:
-    """A network on its way, from random weights or from where another run ended.
+    """A network on its way, from the weights that it has or from where another run ended.
 
     Raises `TrainingError` where the data does not suffice for the recipe.
     """
 
-    def __init__(self, recipe: Recipe, data: Data, place: Place) -> None:
+    def __init__(self, network: ShuffleNetV1, recipe: Recipe, data: Data, place: Place) -> None:
         _check(recipe, data, place.world)
         self.recipe = recipe
         self.data = data
@@ -62,14 +61,8 @@ class Training:
         self.history: list[Epoch] = []
         self.unreadable: set[str] = set()
         """Names of the images that no process could read, so far."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            network = ShuffleNetV1(
-                recipe.groups,
-                recipe.scale,
-                num_classes=len(data.labels),
-                squeeze_excitation=recipe.network == SHUFFLENET_SE,
-            )
+        # What takes no gradient is neither in the optimizer nor on the way back.
+        network.features.requires_grad_(not recipe.freeze)
         self.network = network.to(place.device)
         self._optimizer = torch.optim.SGD(
             parameter_groups(network, recipe.weight_decay), recipe.learning_rate, MOMENTUM
@@ -131,6 +124,8 @@ class Training:
         steps = len(batches)
         total = torch.zeros((), dtype=torch.float64, device=self.place.device)
         parallel.train()
+        # BN's statistics stay too: in training they are the batch's, and the running ones follow.
+        self.network.features.train(not self.recipe.freeze)
         for step, batch in enumerate(batches):
             self.unreadable.update(batch.unreadable)
             if len(batch.labels) < self.recipe.batch_size // self.place.world.size:
@@ -200,13 +195,17 @@ class Training:
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weights of convolutions and fully connected layers, which decay, and all the rest.
 
-    BN's scale and shift and the biases do not: there decay only fights what BN is for.
+    BN's scale and shift and the biases do not: there decay only fights what BN is for. What is
+    frozen is in neither.
     """
-    decayed = [
-        module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)
-    ]
+    layers = (module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+    decayed = [layer.weight for layer in layers if layer.weight.requires_grad]
     known = {id(parameter) for parameter in decayed}
-    rest = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    rest = [
+        parameter
+        for parameter in network.parameters()
+        if parameter.requires_grad and id(parameter) not in known
+    ]
     return [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": rest, "weight_decay": 0.0},

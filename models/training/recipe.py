@@ -3,12 +3,13 @@
 The paper (arXiv 1707.01083, section 4) trains on ImageNet for 300 000 iterations of 1024 images
 on four GPUs, with a learning rate that falls linearly from 0.5 to 0, a weight decay of 4e-5 and
 "slightly less aggressive scale augmentation". It does not say more: the rest is marked here as a
-choice.
+choice. Nor does it say how to go on from trained weights: those numbers were measured.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,31 @@ PAPER_EPOCHS = 240
 """The paper's length of training: 300 000 iterations of 1024 images are 239.8 epochs of ImageNet's
 1 281 167."""
 
+IMAGENET = "imagenet"
+"""What ``--weights`` calls the published checkpoint that is downloaded."""
+TUNING_LEARNING_RATE = 0.5
+TUNING: Mapping[str, Any] = {"epochs": 20, "batch_size": 32}
+
 
 class TrainingError(ModelsError):
     """Training that cannot begin or go on."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The checkpoint that a training started from, and how its network takes images.
+
+    All that a resumed run has to know of it: the file itself is not read again.
+    """
+
+    file: str
+    """The file's name, without its folder."""
+    sha256: str
+    """The SHA-256 of the file."""
+    channel_order: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    crop_fraction: float
 
 
 @dataclass(frozen=True)
@@ -53,6 +76,21 @@ class Recipe:
     seed: int
     network: str = SHUFFLENET
     """The name of the network in `NETWORKS`; runs of former versions do not say it."""
+    start: Start | None = None
+    """What the weights were at first; None for random ones."""
+    freeze: bool = False
+    """Whether all but the classifier stays as it was at the start, BN's statistics too."""
+
+    @staticmethod
+    def of(saved: dict[str, Any]) -> Recipe:
+        """The recipe of which `saved` is ``asdict``, read from a file that keeps no tuples.
+
+        Raises LookupError or TypeError for anything else.
+        """
+        start = saved.get("start")
+        if start is not None:
+            start = Start(**{**start, "mean": tuple(start["mean"]), "std": tuple(start["std"])})
+        return Recipe(**{**saved, "input_size": tuple(saved["input_size"]), "start": start})
 
 
 def recipe(**given: Any) -> Recipe:
@@ -67,11 +105,12 @@ def recipe(**given: Any) -> Recipe:
             f"no data: --data FOLDER with a folder for each class, or --data {DIGITS}", usage=True
         )
     values = {**_defaults(chosen["data"]), **chosen}
+    if "start" in chosen:
+        values = {**_defaults(chosen["data"]), **TUNING, **chosen}
     # Linear scaling (Goyal et al., 2017, arXiv 1706.02677): a choice, as the paper has one batch
     # size only. Its 0.5 at 1024 needs no warm-up, as every layer is followed by BN.
-    values.setdefault(
-        "learning_rate", PAPER_LEARNING_RATE * values["batch_size"] / PAPER_BATCH_SIZE
-    )
+    rate = TUNING_LEARNING_RATE if "start" in chosen else PAPER_LEARNING_RATE
+    values.setdefault("learning_rate", rate * values["batch_size"] / PAPER_BATCH_SIZE)
     return _checked(Recipe(**values))
 
 
@@ -80,8 +119,8 @@ def resumed(saved: Recipe, given: dict[str, Any]) -> Recipe:
 
     Only the data may have moved. Raises `TrainingError` (usage) for the first contradiction.
     """
-    for name, value in asdict(saved).items():
-        asked = given.get(name)
+    for name in (field.name for field in fields(saved)):
+        value, asked = getattr(saved, name), given.get(name)
         if asked not in (None, value) and name != "data":
             raise TrainingError(
                 f"--{name.replace('_', '-')} {_shown(asked)}: the run to be resumed has "
@@ -89,7 +128,7 @@ def resumed(saved: Recipe, given: dict[str, Any]) -> Recipe:
                 usage=True,
             )
     data = given.get("data")
-    return Recipe(**{**asdict(saved), "data": saved.data if data is None else data})
+    return saved if data is None else replace(saved, data=data)
 
 
 @dataclass(frozen=True)
@@ -98,6 +137,8 @@ class Request:
 
     options: dict[str, Any]
     """Fields of the recipe by their names; None where there was no such option."""
+    weights: str | None = None
+    """What to start from: a file, or `IMAGENET`; None for random weights."""
     out: Path | None = None
     resume: Path | None = None
     log: Path | None = None
@@ -108,15 +149,37 @@ class Request:
     def check(self) -> None:
         """Raise `ModelsError` (usage) for what can be known to be wrong without torch."""
         if self.resume is None:
-            recipe(**self.options)
-        elif self.out is not None:
-            raise TrainingError(
-                f"--out {self.out}: a resumed run goes on with its own files; leave the option out",
-                usage=True,
-            )
+            self._check_weights()
+        else:
+            for name, value in (("out", self.out), ("weights", self.weights)):
+                if value is not None:
+                    raise TrainingError(
+                        f"--{name} {value}: a resumed run goes on with its own files; leave the "
+                        "option out",
+                        usage=True,
+                    )
         if self.device not in DEVICES:
             raise TrainingError(
                 f"unknown device {self.device!r}: choose from {', '.join(DEVICES)}", usage=True
+            )
+
+    def _check_weights(self) -> None:
+        """Check the options of a new run, of which the checkpoint may decide some."""
+        if self.weights is None:
+            recipe(**self.options)
+            return
+        recipe(**{**self.options, "freeze": None})
+        network = self.options.get("network")
+        if self.weights == IMAGENET and network not in (None, SHUFFLENET):
+            raise TrainingError(
+                f"--weights {IMAGENET} is for {SHUFFLENET}: of {network} there are none",
+                usage=True,
+            )
+        if self.weights != IMAGENET and not Path(self.weights).is_file():
+            raise TrainingError(
+                f"no weights {self.weights!r}: name a file of trained weights or {IMAGENET!r}, or "
+                "leave --weights out to start from random ones",
+                usage=True,
             )
 
 
@@ -126,7 +189,18 @@ def learning_rate(start: float, step: int, steps: int) -> float:
 
 
 def preprocessing(recipe: Recipe) -> Preprocessing:
-    """What the network will be given: ImageNet's usual, or the whole of a digit from -1 to 1."""
+    """What the network will be given: ImageNet's usual, or the whole of a digit from -1 to 1.
+
+    A network that was trained before goes on with what it was given then.
+    """
+    if recipe.start is not None:
+        return Preprocessing(
+            channel_order=recipe.start.channel_order,
+            crop=recipe.input_size,
+            crop_fraction=recipe.start.crop_fraction,
+            mean=recipe.start.mean,
+            std=recipe.start.std,
+        )
     if recipe.data == DIGITS:
         half = (127.5, 127.5, 127.5)
         return Preprocessing(crop=recipe.input_size, crop_fraction=1.0, mean=half, std=half)
@@ -187,9 +261,14 @@ def _checked(recipe: Recipe) -> Recipe:
                 f"--{name.replace('_', '-')} {getattr(recipe, name)}: it is to be {bounds}",
                 usage=True,
             )
+    if recipe.freeze and recipe.start is None:
+        raise TrainingError(
+            "--freeze keeps trained weights as they are: name some by --weights, or leave it out",
+            usage=True,
+        )
     # As the resumed run may start in another folder.
     if recipe.data != DIGITS:
-        return Recipe(**{**asdict(recipe), "data": str(Path(recipe.data).absolute())})
+        return replace(recipe, data=str(Path(recipe.data).absolute()))
     return recipe
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from shufflenet_deploy.models.training.data import open_data
+from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.training.data import Data, open_data
 from shufflenet_deploy.models.training.events import Epoch, Step
 from shufflenet_deploy.models.training.files import Files, Saved, best, read_last
 from shufflenet_deploy.models.training.loop import Place, Training
@@ -24,7 +25,14 @@ from shufflenet_deploy.models.training.recipe import (
     recipe,
     resumed,
 )
+from shufflenet_deploy.models.training.start import (
+    open_weights,
+    random_network,
+    set_classifier,
+    tuning_recipe,
+)
 from shufflenet_deploy.models.training.world import World, choose_device, default_workers
+from shufflenet_deploy.models.weights.checkpoint import Checkpoint, load
 
 _NAMED = 5
 """How many unreadable images are named at most: there may be thousands."""
@@ -52,7 +60,8 @@ def train(request: Request, say: Callable[[str], None]) -> Trained:
     """
     world = World.of(os.environ)
     device = choose_device(request.device, world)
-    files, chosen, saved = _begin(request)
+    begun = _begin(request)
+    files, chosen, saved = begun.files, begun.recipe, begun.saved
     files.require_writable()
     data = open_data(chosen.data)
     if data.same:
@@ -62,9 +71,9 @@ def train(request: Request, say: Callable[[str], None]) -> Trained:
         amp = device.type == "cuda"
     if workers is None:
         workers = 0 if data.in_memory else default_workers(world)
-    training = Training(chosen, data, Place(device, amp, workers, world))
+    network = _network(begun, data, say)
+    training = Training(network, chosen, data, Place(device, amp, workers, world))
     if saved is not None:
-        saved.require_classes(data.labels, chosen.data)
         training.restore(saved.weights, saved.state)
         say(f"going on after epoch {saved.epochs} of {chosen.epochs}")
     _run(training, files, request, say)
@@ -79,20 +88,50 @@ def train(request: Request, say: Callable[[str], None]) -> Trained:
     )
 
 
-def _begin(request: Request) -> tuple[Files, Recipe, Saved | None]:
-    if request.resume is None:
-        files = Files(request.out or Path("checkpoint.pth"))
-        files.require_nothing_to_resume()
-        return files, recipe(**request.options), None
-    saved = read_last(request.resume)
-    files = Files.of_last(request.resume)
+@dataclass(frozen=True)
+class _Begun:
+    """What a request comes to before there is any data."""
+
+    files: Files
+    recipe: Recipe
+    loaded: Checkpoint | None = None
+    """The file that has the network: that of ``--weights`` or ``--resume``; None for a random
+    one."""
+    saved: Saved | None = None
+    """The run to go on with; None for a new one."""
+
+
+def _begin(request: Request) -> _Begun:
+    if request.resume is not None:
+        return _begin_again(request, request.resume)
+    files = Files(request.out or Path("checkpoint.pth"))
+    files.require_nothing_to_resume()
+    if request.weights is None:
+        return _Begun(files, recipe(**request.options))
+    loaded = open_weights(request.weights, request.options)
+    files.require_other_than(loaded.path)
+    return _Begun(files, tuning_recipe(loaded, request.options), loaded)
+
+
+def _begin_again(request: Request, last: Path) -> _Begun:
+    saved = read_last(last)
+    files = Files.of_last(last)
     if saved.epochs >= saved.recipe.epochs:
         raise TrainingError(
-            f"{request.resume} has all of its {saved.epochs} epochs: {files.best} is the trained "
-            "network",
+            f"{last} has all of its {saved.epochs} epochs: {files.best} is the trained network",
             usage=True,
         )
-    return files, resumed(saved.recipe, request.options), saved
+    return _Begun(files, resumed(saved.recipe, request.options), load(last), saved)
+
+
+def _network(begun: _Begun, data: Data, say: Callable[[str], None]) -> ShuffleNetV1:
+    if begun.loaded is None:
+        return random_network(begun.recipe, len(data.labels))
+    if begun.saved is not None:
+        begun.saved.require_classes(data.labels, begun.recipe.data)
+    else:
+        say(set_classifier(begun.loaded, data.labels, begun.recipe.seed))
+    return begun.loaded.network
 
 
 def _run(training: Training, files: Files, request: Request, say: Callable[[str], None]) -> None:
