@@ -258,6 +258,25 @@ def write(path: Path, results: Results) -> None:
 
 
 def read(path: Path) -> Results:
-    """Read results, also those of version 2. Raises `BenchError` as `documents.load` does."""
+    """Read results, also those of version 2.
+
+    Raises `BenchError` as `documents.load` does, and where they refer to what is not in them.
+    """
     older = {2: from_version_2}
-    return load(path, RESULTS, Results, RESULTS_VERSION, "measure again", older)
+    results = load(path, RESULTS, Results, RESULTS_VERSION, "measure again", older)
+    if missing := _missing(results):
+        raise BenchError(f"{path} refers to {missing}, which it has not: measure again")
+    return results
+
+
+def _missing(results: Results) -> str | None:
+    """The first model or block that is referred to and not there; None where all are."""
+    blocks = {block.id for block in results.blocks}
+    members = [member for block in results.blocks for member in block.members]
+    for run in results.runs:
+        if run.block not in blocks:
+            return f"the block {run.block!r}"
+        members += [model.member for model in run.models]
+    there = range(len(results.models))
+    beyond = next((member for member in members if member not in there), None)
+    return None if beyond is None else f"model {beyond}"
