@@ -7,6 +7,7 @@
 # make overhead       the harness's own time, paired with a bare loop around the engine
 # make counts         instructions on emulated ARM64 processors: benchmarks/counts.json, docs/counts.md
 # make recount        a few of them again: they have to be as in the table
+# make clothing       what each precision keeps of real weights: docs/accuracy.md; CLOTHING=FOLDER
 # make sizes          how much goes to a device
 # make image          build Dockerfile.arm64 under emulation, and run it
 # make repeatability  how far ratios move from run to run; NEIGHBOUR=spin or memory runs beside
@@ -16,12 +17,13 @@
 
 PYTHON ?= python3
 NEIGHBOUR ?= none
+CLOTHING ?= ../shared/weights
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(BIN)/pytest --numprocesses auto -m 'not slow'
 
-.PHONY: demo test test-all test-loaded bench overhead counts recount sizes image repeatability format clean
+.PHONY: demo test test-all test-loaded bench overhead counts recount clothing sizes image repeatability format clean
 
 # A picture, in less time than shufflenet-bench takes by itself. Where 4 rounds end before a process's
 # time is up, each block has 4 processes and no more; a slower machine adds some, until the interval
@@ -54,6 +56,10 @@ counts: $(READY)
 
 recount: $(READY)
 	$(BIN)/python benchmarks/counts.py --recount
+
+clothing: $(READY)
+	$(BIN)/python benchmarks/clothing.py --write \
+	    --weights $(CLOTHING)/megvii-g3-0.5x.pth.tar --photographs $(CLOTHING)/clothing-64.zip
 
 sizes: $(READY)
 	$(BIN)/python benchmarks/sizes.py --txz --check
