@@ -81,8 +81,8 @@ def from_source(
 
     Of a folder with ``train`` and ``val`` in it, as of the digits, only those to train on. Further
     images are held out; where there are none, a quarter of those is. Files that cannot be read
-    are counted, and the first of them named to `report`. Raises `ExportError` where fewer than
-    `FEWEST` are usable.
+    are counted, and the first of them named to `report`. With 0 samples, all are held out.
+    Raises `ExportError` where fewer than `FEWEST` are usable.
     """
     require_pillow()
     readers = _digits() if source == DIGITS else _files(Path(source))
@@ -116,7 +116,8 @@ def from_source(
         seed=seed,
         unusable=len(unusable),
     )
-    return CalibrationSet(record, _stacked(fitted), _stacked(held_out), preprocessing)
+    kept = _stacked(fitted) if fitted else np.empty((0, *held_out[0].shape), np.uint8)
+    return CalibrationSet(record, kept, _stacked(held_out), preprocessing)
 
 
 def _digits() -> list[Callable[[], Any]]:

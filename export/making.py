@@ -20,8 +20,12 @@ from shufflenet_deploy.export.formats import emitter_for, quantiser_for
 from shufflenet_deploy.export.formats.emitter import Emitted
 from shufflenet_deploy.export.gate import Gate
 from shufflenet_deploy.export.half import require_half
-from shufflenet_deploy.export.quantisation.preparation import Preparation, Report, prepare
-from shufflenet_deploy.export.quantisation.ranges import Range
+from shufflenet_deploy.export.quantisation.preparation import (
+    Preparation,
+    Report,
+    prepare,
+    prepare_trained,
+)
 from shufflenet_deploy.export.rewrites.lowering import Lowered
 from shufflenet_deploy.export.rewrites.pixels import OFFSETS
 from shufflenet_deploy.export.staging import write_files
@@ -33,6 +37,7 @@ from shufflenet_deploy.export.verify import (
     self_check,
     verify,
 )
+from shufflenet_deploy.models.quantisation import Range, Ranges
 from shufflenet_deploy.runtime.artifact import file_paths
 from shufflenet_deploy.runtime.engines import Session
 from shufflenet_deploy.runtime.formats import FORMATS
@@ -114,6 +119,8 @@ class Int8Maker:
     """What the network says of the images that calibration held out."""
     gate: Gate
     report: Report
+    trained: Ranges | None = None
+    """Those of the network's values, where it was trained with them and calibrates nothing."""
     preparations: dict[tuple[str, ...], Preparation] = field(default_factory=dict)
     """What was prepared so far, by the rewrites before it: formats that have these in common share
     it."""
@@ -149,7 +156,7 @@ class Int8Maker:
                 scheme=quantiser.scheme(options),
                 sqnr_db=judgement.sqnr_db if judgement else None,
                 agreement=judgement.agreement if judgement else None,
-                ranges=str(prepared.rule),
+                ranges=prepared.rule,
                 equalisation=prepared.exponent,
                 rounding=prepared.rounding,
             ),
@@ -157,12 +164,15 @@ class Int8Maker:
         )
 
     def _prepared(self, lowered: Lowered, options: Options) -> Preparation:
+        pixels = _pixel_range(self.calibration.preprocessing, options.io)
+        if self.trained is not None:
+            return prepare_trained(lowered.settled, self.trained, pixels)
         if lowered.common not in self.preparations:
             self.preparations[lowered.common] = prepare(
                 lowered.settled,
                 self.calibration.inputs(options.io),
                 self.calibration.held_out_inputs(options.io),
-                _pixel_range(self.calibration.preprocessing, options.io),
+                pixels,
                 chooses=self.calibration.record.source != NOISE,
                 report=self.report,
             )

@@ -12,7 +12,7 @@ import msgspec
 
 from shufflenet_deploy.export import formats
 from shufflenet_deploy.export.calibration import CalibrationSet, from_noise, from_source
-from shufflenet_deploy.export.capture.capture import capture
+from shufflenet_deploy.export.capture.capture import capture, capture_rounded
 from shufflenet_deploy.export.gate import Gate
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.making import FloatMaker, Int8Maker, Maker
@@ -22,6 +22,8 @@ from shufflenet_deploy.export.rewrites.pixels import with_normalisation
 from shufflenet_deploy.export.source import Source, open_source
 from shufflenet_deploy.export.staging import publish, staging
 from shufflenet_deploy.export.verify import reference
+from shufflenet_deploy.models.networks.activations import rounded_activations
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import why_not_here
 from shufflenet_deploy.runtime.errors import ExportError, ProcessError
@@ -52,9 +54,9 @@ def export(request: Request, report: Report, weigh: Weigh | None = None) -> list
         report(f"building the network, weights: {request.weights}")
         source = open_source(request)
         report("capturing the network")
-        graph = capture(source.network, source.variant.input_size)
+        graph, trained = _captured(source)
         report("running the network on the verification's images")
-        makers = _makers(request, source, report)
+        makers = _makers(request, source, trained, report)
         fp32: dict[str, Artifact] = {}
         for options in request.artifacts(source.variant, source.tag):
             report(f"making {options.file_name}")
@@ -78,24 +80,41 @@ def export(request: Request, report: Report, weigh: Weigh | None = None) -> list
     return artifacts
 
 
-def _makers(request: Request, source: Source, report: Report) -> dict[str, Maker]:
+def _captured(source: Source) -> tuple[Graph, Ranges | None]:
+    """The network as a graph, and the ranges of its values where it was trained with some."""
+    if source.ranges is None:
+        return capture(source.network, source.variant.input_size), None
+    with rounded_activations(source.network, source.ranges):
+        return capture_rounded(source.network, source.variant.input_size)
+
+
+def _makers(
+    request: Request, source: Source, trained: Ranges | None, report: Report
+) -> dict[str, Maker]:
     """Precision -> the way in which it is made, of those that `request` asks for."""
     seeded = reference(source.network, source.preprocessing)
     makers: dict[str, Maker] = {precision: FloatMaker(seeded) for precision in request.precisions}
     if "int8" in request.precisions:
         calibration = _calibration(request, source, report)
         judged = reference(source.network, source.preprocessing, calibration.held_out)
-        gate = Gate(None if request.weights == RANDOM else request.min_agreement)
-        makers["int8"] = Int8Maker(seeded, calibration, judged, gate, report)
+        is_judged = request.weights != RANDOM and request.calibration is not None
+        gate = Gate(request.min_agreement if is_judged else None)
+        makers["int8"] = Int8Maker(seeded, calibration, judged, gate, report, trained)
     return makers
 
 
 def _calibration(request: Request, source: Source, report: Report) -> CalibrationSet:
     if request.calibration is None:
-        report("calibrating with seeded noise, which is right for random weights alone")
+        report(
+            "calibrating with seeded noise, which is right for random weights alone"
+            if source.ranges is None
+            else "int8 has the ranges that it was trained with; --calibration FOLDER|digits would "
+            "tell what it keeps of real images"
+        )
         return from_noise(source.preprocessing)
     report(f"reading the calibration's images from {request.calibration}")
-    return from_source(request.calibration, request.samples, 0, source.preprocessing, report)
+    samples = request.samples if source.ranges is None else 0
+    return from_source(request.calibration, samples, 0, source.preprocessing, report)
 
 
 def _make(path: Path, options: Options, source: Source, graph: Graph, maker: Maker) -> None:

@@ -52,7 +52,8 @@ class Request:
     """Where the weights come from: ``random``, ``imagenet`` or a file."""
     calibration: str | None = None
     """Images from which int8 takes its ranges: a folder or ``digits``; None takes noise for random
-    weights."""
+    weights. Weights that were trained with 8 bits have their ranges, and are only judged on them.
+    """
     samples: int = 256
     min_agreement: float = MIN_AGREEMENT
     """Percent of the held-out images to which int8 of trained weights has to give float's class."""
@@ -110,6 +111,14 @@ class Request:
             raise ExportError(
                 f"no weights {self.weights!r}: name a file, {RANDOM!r} or {IMAGENET!r}", usage=True
             )
+        if self.weights == IMAGENET:
+            self.require_calibration()
+
+    def require_calibration(self) -> None:
+        """Raise `ExportError` (usage) where int8 is to be made of nothing to take ranges from.
+
+        A file of weights may have them, which is known when it was read.
+        """
         if "int8" in self.precisions and self.calibration is None:
             raise ExportError(
                 "int8 of trained weights needs --calibration FOLDER|digits: some hundred images "

@@ -12,6 +12,7 @@ from torch import nn
 
 from shufflenet_deploy.export.request import IMAGENET, RANDOM, Request
 from shufflenet_deploy.models.networks import Variant, build
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.models.weights.random import randomise
 from shufflenet_deploy.runtime.manifest import Preprocessing, Weights
 from shufflenet_deploy.runtime.preprocess import normalise
@@ -31,6 +32,8 @@ class Source:
     weights: Weights
     preprocessing: Preprocessing
     labels: tuple[str, ...] | None
+    ranges: Ranges | None = None
+    """Of each activation, where the network was trained with 8 bits; see `networks.activations`."""
 
     @property
     def tag(self) -> str:
@@ -71,6 +74,8 @@ def _from_file(request: Request) -> Source:
     else:
         path = Path(request.weights)
     loaded = checkpoint.load(path)
+    if loaded.ranges is None:
+        request.require_calibration()
     checkpoint.require(loaded, name=request.network, groups=request.groups, scale=request.scale)
     chosen = request.variant(loaded.name, loaded.groups, loaded.scale, loaded.input_size)
     return Source(
@@ -81,6 +86,7 @@ def _from_file(request: Request) -> Source:
         ),
         preprocessing=msgspec.structs.replace(loaded.preprocessing, crop=chosen.input_size),
         labels=loaded.labels,
+        ranges=loaded.ranges,
     )
 
 

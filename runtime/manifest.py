@@ -134,7 +134,8 @@ class Quantisation(_Record, frozen=True, kw_only=True):
     """The share of the held-out images to which it gives the class that float gives; None likewise,
     and in manifests of before version 3."""
     ranges: str | None = None
-    """How much of the activations their ranges cover: ``extremes`` or ``percentile P``."""
+    """How much of the activations their ranges cover: ``extremes`` or ``percentile P``; or
+    ``trained``, where the network was trained with them."""
     equalisation: float | None = None
     """How far channels were widened towards the whole range of their value, 0 to 1, where weights
     share steps over channels."""

@@ -32,6 +32,7 @@ from shufflenet_deploy.export.graph.operators import (
     Sigmoid,
 )
 from shufflenet_deploy.export.graph.windows import Pair
+from shufflenet_deploy.models.quantisation import STEPS, Range
 from shufflenet_deploy.runtime.errors import ExportError
 
 BATCH = 2
@@ -180,6 +181,14 @@ def _sigmoid(node: fx.Node, constant: Constant) -> Match:
 def _channel_shuffle(node: fx.Node, constant: Constant) -> Match:
     (groups,) = arguments_of(node, groups=None)
     return Shuffle(groups), (source_of(node),)
+
+
+def rounded_range(node: fx.Node) -> Range:
+    """Between which numbers `models.quantisation.rounded` rounds. Refuses other roundings."""
+    step, zero, first, last = arguments_of(node, scale=0.0, zero_point=0, min=0, max=STEPS)
+    if (first, last) != (0, STEPS):
+        raise refusal(node, f"steps from {first} to {last} have no translation")
+    return (first - zero) * step, (last - zero) * step
 
 
 TRANSLATIONS: dict[Any, Callable[[fx.Node, Constant], Match | None]] = {

@@ -15,7 +15,9 @@ from shufflenet_deploy.export.capture.aten import (
     ALIASES,
     BATCH,
     TRANSLATIONS,
+    aten,
     refusal,
+    rounded_range,
     source_of,
 )
 from shufflenet_deploy.export.capture.chains import (
@@ -25,7 +27,9 @@ from shufflenet_deploy.export.capture.chains import (
 from shufflenet_deploy.export.capture.folding import fold
 from shufflenet_deploy.export.collection import without_collection
 from shufflenet_deploy.export.graph.graph import Graph, Node
+from shufflenet_deploy.export.graph.operators import Relu
 from shufflenet_deploy.export.graph.windows import Pair
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.runtime.errors import ExportError
 
 
@@ -34,10 +38,35 @@ def capture(network: nn.Module, input_size: Pair) -> Graph:
 
     Raises `ExportError` for an operator, or an argument of one, that has no translation.
     """
+    return capture_rounded(network, input_size)[0]
+
+
+def capture_rounded(network: nn.Module, input_size: Pair) -> tuple[Graph, Ranges]:
+    """The same, and the ranges of the values that the network rounds, which the graph does not."""
     images = torch.zeros(BATCH, 3, *input_size)
     with without_collection():
         program = torch.export.export(network.eval(), (images,))
-    return fold(_Translation(program).graph((3, *input_size)))
+    translation = _Translation(program)
+    graph = translation.graph((3, *input_size))
+    folded = fold(graph)
+    kept = {folded.input, *(node.name for node in folded)}
+    ranges = {_survivor(name, graph, kept): limits for name, limits in translation.ranges.items()}
+    for node in folded:
+        # Within a range that begins at 0, a value is what a ReLU after it makes of it.
+        if isinstance(node.operator, Relu) and node.name in ranges:
+            (source,) = node.inputs
+            if folded.sole_reader(source) is node:
+                ranges.setdefault(source, ranges[node.name])
+    return folded, ranges
+
+
+def _survivor(name: str, graph: Graph, kept: set[str]) -> str:
+    """What makes the value `name` where folding made its node a part of one before it."""
+    while name not in kept:
+        node = graph.node(name)
+        assert node is not None
+        (name,) = node.inputs
+    return name
 
 
 class _Translation:
@@ -51,6 +80,8 @@ class _Translation:
         self._fx_nodes = list(program.graph.nodes)
         self._nodes: list[Node] = []
         self._values: dict[fx.Node, str] = {}
+        self.ranges: Ranges = {}
+        """Of the values that are rounded."""
         state = {**program.state_dict, **program.constants}
         targets = {
             spec.arg.name: spec.target
@@ -78,6 +109,10 @@ class _Translation:
             source = source_of(node)
             if source in self._values:
                 self._values[node] = self._values[source]
+            return
+        if node.target is aten.fake_quantize_per_tensor_affine.default:
+            value = self._values[node] = self._value(source_of(node))
+            self.ranges[value] = rounded_range(node)
             return
         match = recognise_shuffle(node) or recognise_local_response_norm(node)
         if match is None and node.target in TRANSLATIONS:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.quantisation.ranges import Ranges
 from shufflenet_deploy.export.rewrites.lowering import Lowering
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.manifest import Simplification
 from shufflenet_deploy.runtime.options import Options

@@ -20,10 +20,10 @@ from torch.nn import functional
 from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import Convolution, FullyConnected
 from shufflenet_deploy.export.graph.reference import Values, compute
-from shufflenet_deploy.export.quantisation.ranges import Ranges
-from shufflenet_deploy.export.quantisation.rounding import damp, least_error, nearest
+from shufflenet_deploy.export.quantisation.rounding import damp, least_error
 from shufflenet_deploy.export.quantisation.simulation import rounding
 from shufflenet_deploy.export.quantisation.statistics import Advance, Images, spread
+from shufflenet_deploy.models.quantisation import Ranges, nearest
 
 Layer = Convolution | FullyConnected
 

@@ -5,20 +5,21 @@ What there is to choose is chosen by the images that calibration held out, never
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.progress import progress
 from shufflenet_deploy.export.quantisation.equalisation import equalise, factors_for
 from shufflenet_deploy.export.quantisation.fitting import fit, round_to_nearest
-from shufflenet_deploy.export.quantisation.ranges import Range, Ranges, Rule, ranges
+from shufflenet_deploy.export.quantisation.ranges import Rule, ranges, trained_ranges
 from shufflenet_deploy.export.quantisation.simulation import rounding, simulate
 from shufflenet_deploy.export.quantisation.statistics import Advance, Images, collect
+from shufflenet_deploy.models.quantisation import PERCENTILE, Range, Ranges
 from shufflenet_deploy.runtime.decibels import sqnr_db
 from shufflenet_deploy.runtime.seeded import Floats
 
-RULES = (Rule(99.99), Rule())
+RULES = (Rule(PERCENTILE), Rule())
 """Ranges that were best on one network or another; the first is taken where nothing is chosen."""
 
 EXPONENTS = (0.5, 1.0, 0.0)
@@ -27,6 +28,9 @@ EXPONENTS = (0.5, 1.0, 0.0)
 CHOSEN_BY = 32
 """How many of the held-out images the ways to quantise are tried on: the SQNR of the logits tells
 them apart on a few."""
+
+TRAINED = "trained"
+"""What stands for a rule where ranges were trained."""
 
 NEAREST = "nearest"
 LEAST_ERROR = "least error"
@@ -42,11 +46,18 @@ class Preparation:
     graph: Graph
     ranges: Ranges
     """Of each of the graph's values."""
-    rule: Rule
+    rule: str
+    """What the ranges cover, as a manifest has it."""
     exponent: float
     """How far channels were widened, see `factors_for`."""
     rounding: str
     """`NEAREST` or `LEAST_ERROR`."""
+
+
+def prepare_trained(graph: Graph, ranges: Mapping[str, Range], pixels: Range) -> Preparation:
+    """`graph` with the `ranges` that it was trained with: its weights lie on their steps."""
+    exact = round_to_nearest(graph)
+    return Preparation(exact, trained_ranges(exact, ranges, pixels), TRAINED, 0.0, NEAREST)
 
 
 def prepare(
@@ -71,7 +82,7 @@ def prepare(
         factors = factors_for(graph, statistics, exponent)
         equal = equalise(graph, factors)
         limits = ranges(equal, statistics, rule, pixels, factors)
-        return Preparation(equal, limits, rule, exponent, NEAREST)
+        return Preparation(equal, limits, str(rule), exponent, NEAREST)
 
     chosen = widened(RULES[0], EXPONENTS[0])
     if not chooses:
@@ -80,8 +91,10 @@ def prepare(
     report(f"choosing among ways to quantise by {len(held_out)} held-out images")
     with progress("choosing", len(RULES) + len(EXPONENTS)) as advance:
         trial = _Trial(simulate(graph, held_out), held_out, advance)
-        chosen = trial.best([chosen, *(widened(rule, EXPONENTS[0]) for rule in RULES[1:])])
-        chosen = trial.best([chosen, *(widened(chosen.rule, each) for each in EXPONENTS[1:])])
+        others = {rule: widened(rule, EXPONENTS[0]) for rule in RULES[1:]}
+        chosen = trial.best([chosen, *others.values()])
+        rule = next((rule for rule, other in others.items() if other is chosen), RULES[0])
+        chosen = trial.best([chosen, *(widened(rule, each) for each in EXPONENTS[1:])])
         rough = replace(chosen, graph=round_to_nearest(chosen.graph))
         return trial.best([_fitted(chosen, images), rough])
 

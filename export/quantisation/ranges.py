@@ -19,12 +19,8 @@ from shufflenet_deploy.export.graph.operators import (
     Shuffle,
 )
 from shufflenet_deploy.export.quantisation.statistics import Statistics, ValueStatistics
-
-Range = tuple[float, float]
-"""The least and the largest number; 0 is one of those between."""
-
-Ranges = dict[str, Range]
-"""By the value's name."""
+from shufflenet_deploy.models.quantisation import Range, Ranges, covering
+from shufflenet_deploy.runtime.errors import ExportError
 
 
 @dataclass(frozen=True)
@@ -85,15 +81,36 @@ def ranges(
     return found
 
 
+def trained_ranges(graph: Graph, known: Mapping[str, Range], pixels: Range) -> Ranges:
+    """Each value's range, where those that a network was trained with are `known`.
+
+    `pixels` is the range of the input. What an operator passes on, what goes into a concatenation
+    alone and what normalises the input has that of its neighbour. Raises `ExportError` for a value
+    of which nothing is known.
+    """
+    found = {**known, graph.input: pixels}
+    for node in graph:
+        if node.name not in found and node.inputs == (graph.input,):
+            found[node.name] = known[graph.input]
+        if passes_on(node.operator) and node.inputs[0] in found:
+            found[node.name] = found[node.inputs[0]]
+    for node in reversed(graph.nodes):
+        if isinstance(node.operator, Concatenate) and node.name in found:
+            for name in node.inputs:
+                if graph.sole_reader(name):
+                    found[name] = found[node.name]
+    names = (graph.input, *(node.name for node in graph))
+    if missing := [name for name in names if name not in found]:
+        raise ExportError(
+            f"the weights were trained with 8 bits and have no range for {missing[0]}: export the "
+            "network from before that, with --calibration"
+        )
+    return {name: found[name] for name in names}
+
+
 def _range(value: ValueStatistics, rule: Rule) -> Range:
     low, high = float(value.minima.min()), float(value.maxima.max())
-    if rule.percentile is not None:
-        below, above = np.percentile(value.sample, (100 - rule.percentile, rule.percentile))
-        low, high = max(low, float(below)), min(high, float(above))
-    low, high = min(low, 0.0), max(high, 0.0)
-    # What is 0 on all images, as the few channels in the middle of squeeze and excitation can be,
-    # would get steps so small that engines refuse the network.
-    return (low, high) if low < high else (0.0, 1.0)
+    return covering(low, high, value.sample, rule.percentile)
 
 
 def carried(ranges: Mapping[str, Range], links: Sequence[tuple[str, str]]) -> Ranges:

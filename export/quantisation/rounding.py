@@ -1,8 +1,7 @@
-"""Weights on the grid of their 8 bits: rounded to the nearest step, or to the least output error.
+"""Weights on the grid of their 8 bits, rounded to the least error of the output.
 
-Per output channel and symmetric, as every format here has them: 127 steps on either side, the
-largest weight on the last of them. That one stays where it is, so that a quantiser which makes the
-grid from the rounded weights finds the same one.
+The largest weight of a channel stays where it is, on the grid's last step, so that a quantiser
+which makes the grid from the rounded weights finds the same one.
 """
 
 from __future__ import annotations
@@ -10,21 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LAST_STEP = 127
+from shufflenet_deploy.models.quantisation import LAST_STEP, weight_steps
 
 DAMPING = 0.01
 """What is added to the Hessian's diagonal, by its mean: as Frantar et al. have it, section 3.3."""
-
-
-def steps(weights: Tensor) -> Tensor:
-    """The step of each output channel of `weights` (..., O, K): (..., O)."""
-    return weights.abs().amax(-1).clamp_min(1e-30) / LAST_STEP
-
-
-def nearest(weights: Tensor) -> Tensor:
-    """Each of the weights (..., O, K) on the nearest step."""
-    step = steps(weights)[..., None]
-    return (weights / step).round() * step
 
 
 def least_error(weights: Tensor, bias: Tensor, moments: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,7 +33,7 @@ def least_error(weights: Tensor, bias: Tensor, moments: Tensor) -> tuple[Tensor,
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     carry = torch.linalg.cholesky(inverse, upper=True)
 
-    step = steps(weights).double()
+    step = weight_steps(weights).double()
     across = order[:, None, :].expand_as(weights)
     left = torch.cat([weights.gather(2, across), bias[:, :, None]], dim=2).double()
     ends = (weights.abs() == weights.abs().amax(-1, keepdim=True)).gather(2, across)

@@ -11,23 +11,10 @@ from torch import Tensor
 
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.reference import Seen, evaluate
-from shufflenet_deploy.export.quantisation.ranges import Range, passes_on, stays_float
+from shufflenet_deploy.export.quantisation.ranges import passes_on, stays_float
 from shufflenet_deploy.export.quantisation.statistics import Images, chunks
+from shufflenet_deploy.models.quantisation import Range, rounded
 from shufflenet_deploy.runtime.seeded import Floats
-
-STEPS = 255
-"""Steps of an activation's range."""
-
-
-def rounded(value: Tensor, limits: Range) -> Tensor:
-    """`value` in steps of the range, 0 being one of them, and no further than its ends.
-
-    The affine scheme of Jacob et al., "Quantization and Training of Neural Networks for Efficient
-    Integer-Arithmetic-Only Inference" (2017), section 2.1.
-    """
-    low, high = limits
-    step = (high - low) / STEPS
-    return torch.fake_quantize_per_tensor_affine(value, step, round(-low / step), 0, STEPS)
 
 
 def rounding(graph: Graph, ranges: Mapping[str, Range]) -> Seen:

@@ -56,12 +56,15 @@ class SqueezeExcitation(nn.Module):
         super().__init__()
         reduced = max(1, channels // SE_REDUCTION)
         self.conv1 = nn.Conv2d(channels, reduced, 1)
+        self.relu1 = nn.ReLU()
         self.conv2 = nn.Conv2d(reduced, channels, 1)
+        self.sigmoid = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape, each channel times a number from 0 to 1."""
         squeezed = x.mean(dim=(2, 3), keepdim=True)
-        return x * torch.sigmoid(self.conv2(functional.relu(self.conv1(squeezed))))
+        factors: Tensor = self.sigmoid(self.conv2(self.relu1(self.conv1(squeezed))))
+        return x * factors
 
 
 class ShuffleUnit(nn.Module):
@@ -93,6 +96,7 @@ class ShuffleUnit(nn.Module):
             in_channels, middle, 1, groups=1 if first else groups, bias=False
         )
         self.compress_bn1 = nn.BatchNorm2d(middle)
+        self.compress_relu1 = nn.ReLU()
         self.dw_conv2 = nn.Conv2d(
             middle, middle, 3, stride=stride, padding=1, groups=middle, bias=False
         )
@@ -103,7 +107,7 @@ class ShuffleUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, H, W) -> (N, out, H / stride, W / stride), halves rounded up."""
-        branch = functional.relu(self.compress_bn1(self.compress_conv1(x)))
+        branch = self.compress_relu1(self.compress_bn1(self.compress_conv1(x)))
         branch = channel_shuffle(branch, self.shuffle_groups)
         # No activation after the depthwise convolution (section 3.2).
         branch = self.dw_bn2(self.dw_conv2(branch))
@@ -121,15 +125,13 @@ class Stem(nn.Module):
 
     def __init__(self, channels: int, relu: bool = True) -> None:
         super().__init__()
-        self.relu = relu
         self.conv = nn.Conv2d(3, channels, 3, stride=2, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(channels)
+        self.activation = nn.ReLU() if relu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, channels, H / 4, W / 4), rounded up."""
-        x = self.bn(self.conv(x))
-        if self.relu:
-            x = functional.relu(x)
+        x = self.activation(self.bn(self.conv(x)))
         return functional.max_pool2d(x, kernel_size=3, stride=2, padding=1)
 
 

@@ -14,6 +14,8 @@ import typer
 from shufflenet_deploy.models.networks import SHUFFLENET, parse_size
 from shufflenet_deploy.models.training.recipe import (
     IMAGENET,
+    QAT,
+    QAT_LEARNING_RATE,
     TUNING,
     TUNING_LEARNING_RATE,
     Request,
@@ -52,6 +54,15 @@ def train(
         bool | None,
         typer.Option("--freeze", help="Train the classifier alone.", show_default="all of it"),
     ] = None,
+    qat: Annotated[
+        bool | None,
+        typer.Option(
+            "--qat",
+            help="Go on with weights and activations rounded to 8 bits, as int8 will have them: "
+            "for networks that int8 costs too much.",
+            show_default="float",
+        ),
+    ] = None,
     network: Annotated[
         str | None,
         typer.Option(
@@ -76,7 +87,10 @@ def train(
         ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(show_default=f"240; digits 40; with --weights {TUNING['epochs']}")
+        int | None,
+        typer.Option(
+            show_default=f"240; digits 40; with --weights {TUNING['epochs']}, --qat {QAT['epochs']}"
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
@@ -90,7 +104,7 @@ def train(
         typer.Option(
             help="Of the first step; it falls linearly to 0.",
             show_default="0.5 x batch size / 1024; with --weights "
-            f"{TUNING_LEARNING_RATE} x batch size / 1024",
+            f"{TUNING_LEARNING_RATE}, with --qat {QAT_LEARNING_RATE}",
         ),
     ] = None,
     weight_decay: Annotated[
@@ -164,6 +178,7 @@ def train(
     options = {
         "data": data,
         "freeze": freeze,
+        "qat": qat,
         "network": network,
         "groups": groups,
         "scale": scale,

@@ -33,7 +33,11 @@ HELD_BYTES = 256 * 2**20
 UNREADABLE_IN_A_ROW = 32
 """How many unreadable images in a row end the training: they are not a few broken files."""
 
+CALIBRATION_IMAGES = 256
+"""How many images the ranges of 8 bits are measured on: export's usual number."""
+
 _HELD_OUT_BATCH = 256
+_CALIBRATION_BATCH = 16
 
 Key = tuple[int, int]
 """The epoch and the number of an example."""
@@ -124,6 +128,27 @@ def held_out_batches(data: Data, recipe: Recipe, share: Share) -> DataLoader[Sam
         num_workers=share.workers,
         pin_memory=share.pin,
     )
+
+
+def calibration_batches(data: Data, recipe: Recipe) -> Iterator[Tensor]:
+    """Some training images as the held-out ones are prepared, the same in every process.
+
+    Batches of (N, 3, H, W), in which what cannot be read is left out. Raises `TrainingError` where
+    that is all of them.
+    """
+    order = np.random.default_rng(recipe.seed).permutation(len(data.training))
+    examples = [data.training[index] for index in order[:CALIBRATION_IMAGES]]
+    given = preprocessing(recipe)
+    images = _HeldOut(examples, given)
+    count = 0
+    for first in range(0, len(examples), _CALIBRATION_BATCH):
+        several = range(first, min(first + _CALIBRATION_BATCH, len(examples)))
+        batch = _collate([images[index] for index in several], given)
+        count += len(batch.images)
+        if len(batch.images):
+            yield batch.images
+    if not count:
+        raise TrainingError(f"no image can be read, such as {examples[0].name}")
 
 
 def _has_no_splits(folder: Path) -> bool:

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.training.events import Epoch
 from shufflenet_deploy.models.training.loop import Training
+from shufflenet_deploy.models.training.qat import as_rounded, as_trained
 from shufflenet_deploy.models.training.recipe import Recipe, TrainingError, preprocessing
 from shufflenet_deploy.models.weights.file import read, save
 from shufflenet_deploy.runtime.errors import ModelsError
@@ -103,8 +105,9 @@ class Files:
         row = training.history[-1]
         # The best before the last: what stops between the two does this epoch again.
         if row is best(training.history):
-            _save(self.best, training, {"recipe": _recipe(training), "result": asdict(row)})
-        _save(self.last, training, training.state())
+            extra = {"recipe": _recipe(training), "result": asdict(row)}
+            _save(self.best, training, as_rounded(training.network, training.ranges), extra)
+        _save(self.last, training, as_trained(training.network), training.state())
         with staged(self.log) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, [*(field.name for field in fields(Epoch)), "top1"])
             writer.writeheader()
@@ -163,13 +166,14 @@ def read_last(path: Path) -> Saved:
         ) from None
 
 
-def _save(path: Path, training: Training, extra: dict[str, Any]) -> None:
+def _save(path: Path, training: Training, network: ShuffleNetV1, extra: dict[str, Any]) -> None:
     save(
         path,
-        training.network,
+        network,
         labels=training.data.labels,
         preprocessing=preprocessing(training.recipe),
         input_size=training.recipe.input_size,
+        ranges=training.ranges,
         extra={"training": extra},
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from shufflenet_deploy.models.networks.activations import rounded_activations
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.models.training.data import (
     UNREADABLE_IN_A_ROW,
     Data,
@@ -26,6 +29,7 @@ from shufflenet_deploy.models.training.data import (
     training_batches,
 )
 from shufflenet_deploy.models.training.events import Epoch, Report, Step
+from shufflenet_deploy.models.training.qat import round_weights
 from shufflenet_deploy.models.training.recipe import Recipe, TrainingError, learning_rate
 from shufflenet_deploy.models.training.world import World
 
@@ -50,10 +54,18 @@ class Place:
 class Training:
     """A network on its way, from the weights that it has or from where another run ended.
 
-    Raises `TrainingError` where the data does not suffice for the recipe.
+    `ranges` are those of the activations where the recipe has them rounded, and the network's BN is
+    folded then. Raises `TrainingError` where the data does not suffice for the recipe.
     """
 
-    def __init__(self, network: ShuffleNetV1, recipe: Recipe, data: Data, place: Place) -> None:
+    def __init__(
+        self,
+        network: ShuffleNetV1,
+        recipe: Recipe,
+        data: Data,
+        place: Place,
+        ranges: Ranges | None = None,
+    ) -> None:
         _check(recipe, data, place.world)
         self.recipe = recipe
         self.data = data
@@ -63,6 +75,9 @@ class Training:
         """Names of the images that no process could read, so far."""
         # What takes no gradient is neither in the optimizer nor on the way back.
         network.features.requires_grad_(not recipe.freeze)
+        self.ranges = ranges
+        if recipe.qat:
+            round_weights(network)
         self.network = network.to(place.device)
         self._optimizer = torch.optim.SGD(
             parameter_groups(network, recipe.weight_decay), recipe.learning_rate, MOMENTUM
@@ -80,9 +95,8 @@ class Training:
             "history": [asdict(epoch) for epoch in self.history],
         }
 
-    def restore(self, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Go on from the `weights` and the `state()` of another run."""
-        self.network.load_state_dict(weights)
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from the `state()` of another run, whose weights the network has."""
         self._optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
             self._scaler.load_state_dict(state["scaler"])
@@ -90,6 +104,10 @@ class Training:
 
     def run(self, report: Report, finished: Callable[[], None]) -> None:
         """Train the epochs that are left; `finished` is called after each, to write it down."""
+        with rounded_activations(self.network, self.ranges) if self.ranges else nullcontext():
+            self._run(report, finished)
+
+    def _run(self, report: Report, finished: Callable[[], None]) -> None:
         place, world = self.place, self.place.world
         share = Share(world.rank, world.size, place.workers, pin=place.device.type == "cuda")
         batches, order = training_batches(self.data, self.recipe, share)
@@ -125,7 +143,7 @@ class Training:
         total = torch.zeros((), dtype=torch.float64, device=self.place.device)
         parallel.train()
         # BN's statistics stay too: in training they are the batch's, and the running ones follow.
-        self.network.features.train(not self.recipe.freeze)
+        self.network.features.train(not (self.recipe.freeze or self.recipe.qat))
         for step, batch in enumerate(batches):
             self.unreadable.update(batch.unreadable)
             if len(batch.labels) < self.recipe.batch_size // self.place.world.size:

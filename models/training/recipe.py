@@ -34,6 +34,11 @@ TUNING: Mapping[str, Any] = {"epochs": 20, "batch_size": 32}
 """What is taken then: some hundred photographs a class are learnt from trained weights in so many
 small steps, of which a large batch would leave few."""
 
+QAT_LEARNING_RATE = 0.05
+"""For a batch of 1024, where training goes on with 8 bits."""
+QAT: Mapping[str, Any] = {"epochs": 10, "batch_size": 32}
+"""What is taken then: the weights are nearly right, and only have to find their steps."""
+
 
 class TrainingError(ModelsError):
     """Training that cannot begin or go on."""
@@ -83,6 +88,8 @@ class Recipe:
     """What the weights were at first; None for random ones."""
     freeze: bool = False
     """Whether all but the classifier stays as it was at the start, BN's statistics too."""
+    qat: bool = False
+    """Whether weights and activations are rounded to 8 bits as export does it, BN folded."""
 
     @staticmethod
     def of(saved: dict[str, Any]) -> Recipe:
@@ -108,11 +115,14 @@ def recipe(**given: Any) -> Recipe:
             f"no data: --data FOLDER with a folder for each class, or --data {DIGITS}", usage=True
         )
     values = {**_defaults(chosen["data"]), **chosen}
+    rate = PAPER_LEARNING_RATE
     if "start" in chosen:
-        values = {**_defaults(chosen["data"]), **TUNING, **chosen}
+        usual, rate = (
+            (QAT, QAT_LEARNING_RATE) if "qat" in chosen else (TUNING, TUNING_LEARNING_RATE)
+        )
+        values = {**_defaults(chosen["data"]), **usual, **chosen}
     # Linear scaling (Goyal et al., 2017, arXiv 1706.02677): a choice, as the paper has one batch
     # size only. Its 0.5 at 1024 needs no warm-up, as every layer is followed by BN.
-    rate = TUNING_LEARNING_RATE if "start" in chosen else PAPER_LEARNING_RATE
     values.setdefault("learning_rate", rate * values["batch_size"] / PAPER_BATCH_SIZE)
     return _checked(Recipe(**values))
 
@@ -171,7 +181,7 @@ class Request:
         if self.weights is None:
             recipe(**self.options)
             return
-        recipe(**{**self.options, "freeze": None})
+        recipe(**{**self.options, "freeze": None, "qat": None})
         network = self.options.get("network")
         if self.weights == IMAGENET and network not in (None, SHUFFLENET):
             raise TrainingError(
@@ -268,6 +278,16 @@ def _checked(recipe: Recipe) -> Recipe:
         raise TrainingError(
             "--freeze keeps trained weights as they are: name some by --weights, or leave it out",
             usage=True,
+        )
+    if recipe.qat and recipe.start is None:
+        raise TrainingError(
+            "--qat goes on with a trained network: train it first without, and name it by "
+            "--weights",
+            usage=True,
+        )
+    if recipe.qat and recipe.freeze:
+        raise TrainingError(
+            "--qat trains all layers, and --freeze the classifier alone: leave one out", usage=True
         )
     # As the resumed run may start in another folder.
     if recipe.data != DIGITS:

@@ -9,19 +9,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
-from shufflenet_deploy.models.training.data import Data, open_data
+from shufflenet_deploy.models.quantisation import Ranges
+from shufflenet_deploy.models.training.data import Data, calibration_batches, open_data
 from shufflenet_deploy.models.training.events import Epoch, Step
 from shufflenet_deploy.models.training.files import Files, Saved, best, read_last
 from shufflenet_deploy.models.training.loop import Place, Training
 from shufflenet_deploy.models.training.progress import shown, tensorboard
+from shufflenet_deploy.models.training.qat import measured_ranges
 from shufflenet_deploy.models.training.recipe import (
     Recipe,
     Request,
     TrainingError,
+    preprocessing,
     recipe,
     resumed,
 )
@@ -33,6 +37,7 @@ from shufflenet_deploy.models.training.start import (
 )
 from shufflenet_deploy.models.training.world import World, choose_device, default_workers
 from shufflenet_deploy.models.weights.checkpoint import Checkpoint, load
+from shufflenet_deploy.runtime.preprocess import normalise
 
 _NAMED = 5
 """How many unreadable images are named at most: there may be thousands."""
@@ -68,13 +73,16 @@ def train(request: Request, say: Callable[[str], None]) -> Trained:
         say(f"{chosen.data} has no train and val folders: top-1 is that of training images")
     amp, workers = request.mixed_precision, request.workers
     if amp is None:
-        amp = device.type == "cuda"
+        amp = device.type == "cuda" and not chosen.qat
+    if amp and chosen.qat:
+        raise TrainingError("--amp rounds what --qat rounds already: leave one out", usage=True)
     if workers is None:
         workers = 0 if data.in_memory else default_workers(world)
     network = _network(begun, data, say)
-    training = Training(network, chosen, data, Place(device, amp, workers, world))
+    ranges = _ranges(begun, network, data, say) if chosen.qat else None
+    training = Training(network, chosen, data, Place(device, amp, workers, world), ranges)
     if saved is not None:
-        training.restore(saved.weights, saved.state)
+        training.restore(saved.state)
         say(f"going on after epoch {saved.epochs} of {chosen.epochs}")
     _run(training, files, request, say)
     return Trained(
@@ -127,11 +135,37 @@ def _begin_again(request: Request, last: Path) -> _Begun:
 def _network(begun: _Begun, data: Data, say: Callable[[str], None]) -> ShuffleNetV1:
     if begun.loaded is None:
         return random_network(begun.recipe, len(data.labels))
+    network = begun.loaded.network
     if begun.saved is not None:
         begun.saved.require_classes(data.labels, begun.recipe.data)
-    else:
-        say(set_classifier(begun.loaded, data.labels, begun.recipe.seed))
-    return begun.loaded.network
+        network.load_state_dict(begun.saved.weights)
+        return network
+    if begun.loaded.ranges and not begun.recipe.qat:
+        raise TrainingError(
+            f"{begun.loaded.path} was trained with 8 bits, its batch normalisation folded: go on "
+            "with --qat, or from the network before that",
+            usage=True,
+        )
+    is_kept, line = set_classifier(begun.loaded, data.labels, begun.recipe.seed)
+    if begun.recipe.qat and not is_kept:
+        raise TrainingError(
+            f"{line}: train that first without --qat, and go on from what it writes", usage=True
+        )
+    say(line)
+    return network
+
+
+def _ranges(begun: _Begun, network: ShuffleNetV1, data: Data, say: Callable[[str], None]) -> Ranges:
+    """Those of the run to go on with, or measured."""
+    assert begun.loaded is not None
+    if begun.saved is not None:
+        assert begun.loaded.ranges is not None
+        return begun.loaded.ranges
+    batches = calibration_batches(data, begun.recipe)
+    say("measuring the ranges of activations")
+    ends = np.array([[[[0] * 3, [255] * 3]]], np.uint8)
+    pixels = torch.from_numpy(normalise(ends, preprocessing(begun.recipe)))
+    return measured_ranges(network, batches, pixels)
 
 
 def _run(training: Training, files: Files, request: Request, say: Callable[[str], None]) -> None:

@@ -69,8 +69,10 @@ def tuning_recipe(loaded: Checkpoint, options: dict[str, Any]) -> Recipe:
     )
 
 
-def set_classifier(loaded: Checkpoint, labels: tuple[str, ...], seed: int) -> str:
-    """Give the network of `loaded` a classifier for the classes `labels`, and say which.
+def set_classifier(loaded: Checkpoint, labels: tuple[str, ...], seed: int) -> tuple[bool, str]:
+    """Give the network of `loaded` a classifier for the classes `labels`.
+
+    Returns whether it is the file's own, and a line that says so.
 
     It keeps its own where it tells the same classes apart, in the order of `labels`. A file
     without labels that has as many classes is taken to have them in the order of their names, as
@@ -81,9 +83,9 @@ def set_classifier(loaded: Checkpoint, labels: tuple[str, ...], seed: int) -> st
     if loaded.labels is not None and sorted(loaded.labels) == sorted(labels):
         order = [loaded.labels.index(label) for label in labels]
         _set_output(network, network.output.weight[order], network.output.bias[order])
-        return f"{name} has the same {len(labels)} classes: its classifier is kept"
+        return True, f"{name} has the same {len(labels)} classes: its classifier is kept"
     if loaded.labels is None and loaded.classes == len(labels):
-        return (
+        return True, (
             f"{name} does not name its {loaded.classes} classes: its classifier is kept, and they "
             "are taken to be the data's in the order of their names"
         )
@@ -92,7 +94,7 @@ def set_classifier(loaded: Checkpoint, labels: tuple[str, ...], seed: int) -> st
         fresh = nn.Linear(network.output.in_features, len(labels))
     _set_output(network, fresh.weight, fresh.bias)
     others = "other " if loaded.classes == len(labels) else ""
-    return (
+    return False, (
         f"{name} has {loaded.classes} classes and the data {len(labels)} {others}ones: the "
         "classifier is a new one"
     )

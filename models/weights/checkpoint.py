@@ -6,6 +6,7 @@ file holds is found from its tensors alone, and nothing in a file is ever run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 
 from shufflenet_deploy.models.networks import SHUFFLENET, SHUFFLENET_SE, Size
+from shufflenet_deploy.models.networks.activations import activations
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.models.weights.conventions import (
     CONVENTIONS,
     OURS,
@@ -67,6 +70,8 @@ class Checkpoint:
     """The names of the classes; None where the file has none, as those of other projects."""
     input_size: Size | None
     """The input's size in training; None where the file does not say it."""
+    ranges: Ranges | None
+    """Of each activation, where the network was trained with 8 bits; see `networks.activations`."""
     extra: Mapping[str, Any]
     """Whatever `save` was given as `extra`, by its keys."""
 
@@ -95,6 +100,7 @@ def load(path: Path) -> Checkpoint:
         network.load_state_dict(state, assign=True)
         record = contents.record
         require_label_for_each_class(record.labels if record else None, sizes.classes)
+        _require_ranges(record.ranges if record else None, network)
     except ModelsError as error:
         raise ModelsError(f"{path}: {error}") from None
     return Checkpoint(
@@ -110,6 +116,7 @@ def load(path: Path) -> Checkpoint:
         preprocessing=record.preprocessing if record else convention.preprocessing,
         labels=record.labels if record else None,
         input_size=record.input_size if record else None,
+        ranges=record.ranges if record else None,
         extra=contents.extra,
     )
 
@@ -218,6 +225,23 @@ def _require_shapes(
             raise ModelsError(
                 f"{theirs} has shape {tuple(tensors[theirs].shape)} where the other tensors ask "
                 f"for {shape}; give another file"
+            )
+
+
+def _require_ranges(ranges: Ranges | None, network: ShuffleNetV1) -> None:
+    """Refuse ranges that are not one for each activation, around 0."""
+    if ranges is None:
+        return
+    if odd := sorted(ranges.keys() ^ set(activations(network))):
+        raise ModelsError(
+            f"its ranges are not those of its activations: they differ in {odd[0][:100]!r}; give "
+            "another copy of the file"
+        )
+    for name, (low, high) in ranges.items():
+        if not (-math.inf < low <= 0 <= high < math.inf and low < high):  # NaN fails too
+            raise ModelsError(
+                f"the range of {name} is from {low:g} to {high:g}, and should be around 0; give "
+                "another copy of the file"
             )
 
 

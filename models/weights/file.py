@@ -9,6 +9,7 @@ What `save` writes, and `read` understands besides bare weights, is one dict:
     labels         names, one a class, or None
     preprocessing  channel_order, mean, std, crop_fraction
     input_size     height and width in pixels, or None
+    ranges         of activations that were trained with 8 bits: {name: (low, high)}; or None
     ...            whatever else was asked for, such as an optimiser's state
 
 A .safetensors file has all but the last as JSON in its metadata, under the format's name.
@@ -31,6 +32,7 @@ import torch
 
 from shufflenet_deploy.models.networks import Size
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.models.weights.conventions import IMAGENET
 from shufflenet_deploy.runtime.errors import ModelsError
 from shufflenet_deploy.runtime.manifest import Preprocessing
@@ -60,6 +62,9 @@ class Record:
     """The preprocessing in training; its crop is the input's size, or ImageNet's usual one in files
     that do not say that."""
     input_size: Size | None
+    ranges: Ranges | None = None
+    """The range of each activation, by its name in `networks.activations`, of a network that was
+    trained with 8 bits; None for any other."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def save(
     labels: Sequence[str] | None,
     preprocessing: Preprocessing,
     input_size: Size | None,
+    ranges: Ranges | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `network` to `path`, whole or not at all, so that `checkpoint.load` reads it.
@@ -97,7 +103,7 @@ def save(
     """
     architecture = Architecture(network.stem_relu, network.inverse_shuffle)
     names = None if labels is None else tuple(labels)
-    header = _header(Record(architecture, names, preprocessing, input_size))
+    header = _header(Record(architecture, names, preprocessing, input_size, ranges))
     extra = extra or {}
     if taken := extra.keys() & {*header, "format", "state_dict"}:
         raise ValueError(f"extra has {sorted(taken)}, which the format uses itself")
@@ -212,6 +218,7 @@ def _header(record: Record) -> dict[str, Any]:
         "labels": record.labels,
         "preprocessing": preprocessing,
         "input_size": record.input_size,
+        "ranges": record.ranges,
     }
 
 

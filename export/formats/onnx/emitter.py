@@ -17,7 +17,7 @@ from shufflenet_deploy.export.formats.onnx.emit import OUTPUT, emit
 from shufflenet_deploy.export.formats.onnx.lowering import LOWERING
 from shufflenet_deploy.export.formats.onnx.simplify import simplify
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.quantisation.ranges import Ranges
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.runtime.options import Options
 
 

@@ -20,7 +20,8 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from shufflenet_deploy.export.quantisation.ranges import Range, carried
+from shufflenet_deploy.export.quantisation.ranges import carried
+from shufflenet_deploy.models.quantisation import Range
 
 ACTIVATIONS = {
     # On ARM64 all layers have kernels for signed activations; on x86-64 depthwise convolutions

@@ -14,7 +14,7 @@ from shufflenet_deploy.export.formats.emitter import (
 from shufflenet_deploy.export.formats.tflite.emit import OUTPUT, emit
 from shufflenet_deploy.export.formats.tflite.lowering import LOWERING
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.quantisation.ranges import Ranges
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.runtime.options import Options
 
 

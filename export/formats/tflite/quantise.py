@@ -16,7 +16,8 @@ from ai_edge_quantizer.qtyping import TFLOperationName
 from shufflenet_deploy.export.formats.tflite.builder import take_uint8
 from shufflenet_deploy.export.formats.tflite.emission import Op
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.quantisation.ranges import Range, carried, stays_float
+from shufflenet_deploy.export.quantisation.ranges import carried, stays_float
+from shufflenet_deploy.models.quantisation import Range
 
 SCHEME = "static int8 activations, int8 weights per channel"
 

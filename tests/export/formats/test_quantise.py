@@ -22,7 +22,7 @@ from shufflenet_deploy.export.formats.tflite.quantise import quantise as quantis
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import ChannelScale, Convolution, GlobalMean, Sigmoid
 from shufflenet_deploy.export.graph.reference import interpret
-from shufflenet_deploy.export.quantisation.ranges import Ranges, Rule
+from shufflenet_deploy.export.quantisation.ranges import Rule
 from shufflenet_deploy.export.quantisation.ranges import ranges as ranges_by
 from shufflenet_deploy.export.quantisation.statistics import collect
 from shufflenet_deploy.export.request import Request
@@ -30,6 +30,7 @@ from shufflenet_deploy.export.staging import write_files
 from shufflenet_deploy.export.verify import Reference, judge
 from shufflenet_deploy.models.networks import NETWORKS, build
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.models.weights import checkpoint
 from shufflenet_deploy.models.weights.random import randomise
 from shufflenet_deploy.runtime.artifact import Artifact

@@ -12,9 +12,10 @@ from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import Convolution, FullyConnected
 from shufflenet_deploy.export.quantisation import fitting
 from shufflenet_deploy.export.quantisation.fitting import fit, round_to_nearest
-from shufflenet_deploy.export.quantisation.ranges import Ranges, Rule, ranges
+from shufflenet_deploy.export.quantisation.ranges import Rule, ranges
 from shufflenet_deploy.export.quantisation.simulation import rounding, simulate
 from shufflenet_deploy.export.quantisation.statistics import collect
+from shufflenet_deploy.models.quantisation import Ranges
 from shufflenet_deploy.runtime.decibels import sqnr_db
 
 PIXELS = (0.0, 255.0)

@@ -69,7 +69,7 @@ def test_it_says_what_it_does() -> None:
 
 def test_where_nothing_is_chosen_the_first_of_each_is_taken() -> None:
     prepared = _prepare(_graph(), chooses=False)
-    assert prepared.rule == RULES[0]
+    assert prepared.rule == str(RULES[0])
     assert prepared.exponent == preparation.EXPONENTS[0]
     assert prepared.rounding == LEAST_ERROR
 

@@ -8,12 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.export.quantisation.rounding import (
-    LAST_STEP,
-    least_error,
-    nearest,
-    steps,
-)
+from shufflenet_deploy.export.quantisation.rounding import least_error
+from shufflenet_deploy.models.quantisation import LAST_STEP, nearest, weight_steps
 
 
 def _problem(seed: int, groups: int, outputs: int, inputs: int) -> tuple[torch.Tensor, ...]:
@@ -38,12 +34,12 @@ SIZES = st.tuples(st.integers(0, 999), st.integers(1, 3), st.integers(1, 5), st.
 def test_weights_lie_on_whole_steps_and_the_largest_stays(size: tuple[int, int, int, int]) -> None:
     weights, bias, places = _problem(*size)
     placed, _ = least_error(weights, bias, _moments(places))
-    step = steps(weights)[..., None].double()
+    step = weight_steps(weights)[..., None].double()
     whole = placed / step
     np.testing.assert_allclose(whole, whole.round(), atol=1e-6)
     assert float(whole.abs().max()) <= LAST_STEP + 1e-6
     # So whoever makes the grid from the rounded weights finds the same steps.
-    np.testing.assert_allclose(steps(placed), steps(weights).double(), rtol=1e-6)
+    np.testing.assert_allclose(weight_steps(placed), weight_steps(weights).double(), rtol=1e-6)
     np.testing.assert_allclose(nearest(placed), placed, rtol=1e-6, atol=1e-9)
 
 
@@ -51,7 +47,7 @@ def test_weights_lie_on_whole_steps_and_the_largest_stays(size: tuple[int, int, 
 def test_the_nearest_is_half_a_step_away_at_most(size: tuple[int, int, int, int]) -> None:
     weights, _, _ = _problem(*size)
     error = (nearest(weights) - weights).abs()
-    assert (error <= 0.5001 * steps(weights)[..., None]).all()
+    assert (error <= 0.5001 * weight_steps(weights)[..., None]).all()
 
 
 @pytest.mark.parametrize("seed", range(6))

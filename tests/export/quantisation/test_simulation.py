@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from generated_graphs import Building, classified
 from shufflenet_deploy.export.graph.operators import Shuffle
 from shufflenet_deploy.export.quantisation.ranges import Rule, ranges
-from shufflenet_deploy.export.quantisation.simulation import STEPS, rounded, rounding, simulate
+from shufflenet_deploy.export.quantisation.simulation import rounding, simulate
 from shufflenet_deploy.export.quantisation.statistics import collect
+from shufflenet_deploy.models.quantisation import STEPS, rounded
 from shufflenet_deploy.runtime.decibels import sqnr_db
 
 ENDS = st.tuples(st.floats(-100, 0), st.floats(0, 100)).filter(lambda ends: ends[1] - ends[0] > 0.1)
