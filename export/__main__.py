@@ -30,6 +30,7 @@ from shufflenet_deploy.runtime.formats import FORMATS
 
 if TYPE_CHECKING:
     from shufflenet_deploy.export.cost import Cost
+    from shufflenet_deploy.export.making import Analysis
 
 app = typer.Typer(add_completion=False)
 
@@ -98,6 +99,10 @@ def export(
         float,
         typer.Option(help="Points of top-1 that int8 may lose on --data, or nothing is written."),
     ] = MAX_DROP,
+    analyse: Annotated[
+        bool,
+        typer.Option("--analyse", help="Print the layers of int8 by what each costs alone."),
+    ] = False,
     io: Annotated[
         str,
         typer.Option(
@@ -143,6 +148,7 @@ def export(
         min_agreement=min_agreement,
         max_drop=max_drop,
         data=data,
+        analyse=analyse,
         out=out,
     )
     _say("loading PyTorch")
@@ -155,11 +161,19 @@ def export(
             "pip install 'shufflenet-deploy[export]'"
         ) from None
     weighing = cost.Weighing(request.data, request.max_drop)
-    artifacts = pipeline.export(request, _say, weighing)
+    analyses: list[Analysis] = []
+    analysed = analyses.append if analyse else None
+    try:
+        artifacts = pipeline.export(request, _say, weighing, analysed)
+    except ExportError:
+        # What was refused is what one wants to know of.
+        if analyses and not as_json:
+            _print_tables([], [], analyses)
+        raise
     if as_json:
-        _print_json(artifacts, weighing.costs)
+        _print_json(artifacts, weighing.costs, analyses)
     else:
-        _print_tables(artifacts, weighing.costs)
+        _print_tables(artifacts, weighing.costs, analyses)
     for artifact in artifacts:
         if artifact.manifest.verification is None:
             _say(_not_run(artifact))
@@ -167,29 +181,40 @@ def export(
         _say("the weights are random: right for measuring time, useless for recognising anything")
 
 
-def _print_json(artifacts: list[Artifact], costs: list[Cost]) -> None:
+def _print_json(artifacts: list[Artifact], costs: list[Cost], analyses: list[Analysis]) -> None:
     import msgspec
 
     rows = [
         {"path": str(artifact.path), "manifest": msgspec.to_builtins(artifact.manifest)}
         for artifact in artifacts
     ]
-    document = {"artifacts": rows, "int8_costs": msgspec.to_builtins(costs)}
+    document = {
+        "artifacts": rows,
+        "int8_costs": msgspec.to_builtins(costs),
+        "int8_layers": msgspec.to_builtins(analyses),
+    }
     typer.echo(json.dumps(document, indent=2))
 
 
-def _print_tables(artifacts: list[Artifact], costs: list[Cost]) -> None:
-    from rich.console import Console
+def _print_tables(artifacts: list[Artifact], costs: list[Cost], analyses: list[Analysis]) -> None:
+    from rich.console import Console, RenderableType
 
-    from shufflenet_deploy.export.tables import artifacts_table, costs_table
+    from shufflenet_deploy.export.tables import artifacts_table, costs_table, layers_tables
 
     console = Console()
     if not console.is_terminal:
         console.width = 200  # a pipe has no width: keep one artifact on one line
-    console.print(artifacts_table(artifacts))
+    blocks: list[tuple[RenderableType, ...]] = []
+    if artifacts:
+        blocks.append((artifacts_table(artifacts),))
     if costs:
-        console.print()
-        console.print(costs_table(costs))
+        blocks.append((costs_table(costs),))
+    blocks += layers_tables(analyses)
+    for number, block in enumerate(blocks):
+        if number:
+            console.print()
+        for part in block:
+            console.print(part, soft_wrap=isinstance(part, str), highlight=False)
 
 
 def _not_run(artifact: Artifact) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,10 @@ LARGEST = 65504.0
 """IEEE 754-2019, binary16."""
 
 
-def require_half(graph: Graph, images: NDArray[Any]) -> None:
+def require_half(graph: Graph, images: Iterable[NDArray[Any]]) -> None:
     """Raise `ExportError` where a weight is beyond float16, or a value is on one of `images`.
 
-    `images` are (N, C, H, W), as the graph takes them. The first layer beyond is named. Numbers
+    Each image is (1, C, H, W), as the graph takes it. The first layer beyond is named. Numbers
     too small for float16 are rounded, and what that costs is for the verification to say.
     """
     for node in graph:
@@ -35,7 +36,7 @@ def require_half(graph: Graph, images: NDArray[Any]) -> None:
 
     with torch.inference_mode():
         for image in images:
-            evaluate(graph, torch.from_numpy(np.asarray(image[None], np.float32)), see)
+            evaluate(graph, torch.from_numpy(np.asarray(image, np.float32)), see)
 
 
 def _most(numbers: NDArray[Any]) -> Any:

@@ -5,7 +5,7 @@ float: emitted -> verified. int8: emitted in float -> verified -> quantised -> j
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from shufflenet_deploy.export.calibration import NOISE, CalibrationSet
 from shufflenet_deploy.export.formats import emitter_for, quantiser_for
 from shufflenet_deploy.export.formats.emitter import Emitted
-from shufflenet_deploy.export.gate import Gate
+from shufflenet_deploy.export.gate import Gate, Symptoms
 from shufflenet_deploy.export.half import require_half
+from shufflenet_deploy.export.progress import progress
+from shufflenet_deploy.export.quantisation.analysis import LayerCost, analyse
 from shufflenet_deploy.export.quantisation.preparation import (
     Preparation,
     Report,
@@ -67,6 +69,19 @@ class Made:
     calibration: Calibration | None = None
 
 
+@dataclass(frozen=True)
+class Analysis:
+    """What each layer of an int8 artifact costs."""
+
+    artifact: str
+    """The artifact's file name."""
+    layers: tuple[LayerCost, ...]
+    """The costliest first."""
+
+
+Analysed = Callable[[Analysis], None]
+
+
 class Maker(Protocol):
     """One of the two ways."""
 
@@ -84,13 +99,15 @@ class FloatMaker:
 
     reference: Reference
     """What the network says of the verification's images."""
+    photographs: CalibrationSet | None = None
+    """Images besides, on which float16 has to hold every value."""
 
     def make(self, path: Path, lowered: Lowered, options: Options) -> Made:
         """Emit and verify; fp16 in fp32 first, whose error hides nothing."""
         emitter = emitter_for(options.format)
         images = _images(self.reference, options)
         if options.precision == "fp16":
-            require_half(lowered.graph, _images(self.reference, options, "NCHW"))
+            require_half(lowered.graph, self._seen(options))
             source = emitter.emit(lowered.graph, msgspec.structs.replace(options, precision="fp32"))
             with _written(path.with_name(f"before-{path.name}"), source) as session:
                 if session:
@@ -107,6 +124,12 @@ class FloatMaker:
             self_check=self_check(options.precision, self.reference),
         )
 
+    def _seen(self, options: Options) -> Iterator[NDArray[Any]]:
+        for image in _images(self.reference, options, "NCHW"):
+            yield image[None]
+        if self.photographs:
+            yield from self.photographs.held_out_inputs(options.io)
+
 
 @dataclass(frozen=True)
 class Int8Maker:
@@ -121,9 +144,15 @@ class Int8Maker:
     report: Report
     trained: Ranges | None = None
     """Those of the network's values, where it was trained with them and calibrates nothing."""
+    spread: float | None = None
+    """How unlike training's the calibration's images are, see `models.unlikeness`."""
+    analysed: Analysed | None = None
+    """Gets what each layer costs, of each artifact."""
     preparations: dict[tuple[str, ...], Preparation] = field(default_factory=dict)
     """What was prepared so far, by the rewrites before it: formats that have these in common share
     it."""
+    analyses: dict[int, tuple[LayerCost, ...]] = field(default_factory=dict)
+    """What each layer costs, by the identity of the preparation."""
 
     def make(self, path: Path, lowered: Lowered, options: Options) -> Made:
         """Emit in float and verify that, quantise it, and judge the result.
@@ -145,8 +174,11 @@ class Int8Maker:
         remarks = _remarks(session)
         check = quantised_self_check(session, images, self.reference)
         judgement = judge(session, _images(self.judged, options), self.judged) if session else None
-        if judgement and (warning := self.gate.require(judgement, self.calibration.record)):
-            self.report(warning)
+        if self.analysed:
+            self.analysed(Analysis(options.file_name, self._layers(prepared, options)))
+        if judgement and not self.gate.is_good(judgement):
+            symptoms = Symptoms(self.spread, self._layers(prepared, options))
+            self.report(self.gate.require(judgement, self.calibration.record, symptoms))
         return Made(
             remarks=remarks,
             simplification=emitted.simplification,
@@ -163,12 +195,23 @@ class Int8Maker:
             calibration=self.calibration.record,
         )
 
+    def _layers(self, prepared: Preparation, options: Options) -> tuple[LayerCost, ...]:
+        if id(prepared) not in self.analyses:
+            self.report("trying each layer alone in 8 bits")
+            images = self.calibration.held_out_inputs(options.io)
+            with progress("analysing", len(prepared.graph.nodes)) as advance:
+                self.analyses[id(prepared)] = analyse(prepared, images, advance)
+        return self.analyses[id(prepared)]
+
     def _prepared(self, lowered: Lowered, options: Options) -> Preparation:
         pixels = _pixel_range(self.calibration.preprocessing, options.io)
+        key = lowered.common
+        if key in self.preparations:
+            return self.preparations[key]
         if self.trained is not None:
-            return prepare_trained(lowered.settled, self.trained, pixels)
-        if lowered.common not in self.preparations:
-            self.preparations[lowered.common] = prepare(
+            self.preparations[key] = prepare_trained(lowered.settled, self.trained, pixels)
+        else:
+            self.preparations[key] = prepare(
                 lowered.settled,
                 self.calibration.inputs(options.io),
                 self.calibration.held_out_inputs(options.io),
@@ -176,7 +219,7 @@ class Int8Maker:
                 chooses=self.calibration.record.source != NOISE,
                 report=self.report,
             )
-        return self.preparations[lowered.common]
+        return self.preparations[key]
 
 
 def _pixel_range(preprocessing: Preprocessing, input_type: str) -> Range:

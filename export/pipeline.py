@@ -9,13 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import torch
 
 from shufflenet_deploy.export import formats
 from shufflenet_deploy.export.calibration import CalibrationSet, from_noise, from_source
 from shufflenet_deploy.export.capture.capture import capture, capture_rounded
-from shufflenet_deploy.export.gate import Gate
+from shufflenet_deploy.export.gate import Gate, unlike_training
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.making import FloatMaker, Int8Maker, Maker
+from shufflenet_deploy.export.making import Analysed, FloatMaker, Int8Maker, Maker
 from shufflenet_deploy.export.manifest import describe
 from shufflenet_deploy.export.request import RANDOM, TARGETS, Request
 from shufflenet_deploy.export.rewrites.pixels import with_normalisation
@@ -24,6 +26,7 @@ from shufflenet_deploy.export.staging import publish, staging
 from shufflenet_deploy.export.verify import reference
 from shufflenet_deploy.models.networks.activations import rounded_activations
 from shufflenet_deploy.models.quantisation import Ranges
+from shufflenet_deploy.models.unlikeness import spread_difference
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import why_not_here
 from shufflenet_deploy.runtime.errors import ExportError, ProcessError
@@ -40,12 +43,22 @@ Weigh = Callable[[Artifact, Artifact], None]
 keeps the second from being published."""
 
 
-def export(request: Request, report: Report, weigh: Weigh | None = None) -> list[Artifact]:
+SPREAD_IMAGES = 16
+"""How many images tell whether they are unlike training's."""
+
+
+def export(
+    request: Request,
+    report: Report,
+    weigh: Weigh | None = None,
+    analysed: Analysed | None = None,
+) -> list[Artifact]:
     """Make every artifact of `request`, each verified; those that are done stay if one fails.
 
     `weigh` gets each int8 artifact beside its fp32 one, made for that where it was not asked for,
-    before the int8 one is published. Raises `ExportError` where one cannot be made, is not what the
-    network is, or cannot be written, and whatever `weigh` raises; nothing of that one is left
+    before the int8 one is published. `analysed` gets what each layer of an int8 artifact costs,
+    also where that one is refused then. Raises `ExportError` where one cannot be made, is not what
+    the network is, or cannot be written, and whatever `weigh` raises; nothing of that one is left
     behind.
     """
     formats.require(request.formats, request.precisions)
@@ -56,7 +69,7 @@ def export(request: Request, report: Report, weigh: Weigh | None = None) -> list
         report("capturing the network")
         graph, trained = _captured(source)
         report("running the network on the verification's images")
-        makers = _makers(request, source, trained, report)
+        makers = _makers(request, source, trained, report, analysed)
         fp32: dict[str, Artifact] = {}
         for options in request.artifacts(source.variant, source.tag):
             report(f"making {options.file_name}")
@@ -89,18 +102,38 @@ def _captured(source: Source) -> tuple[Graph, Ranges | None]:
 
 
 def _makers(
-    request: Request, source: Source, trained: Ranges | None, report: Report
+    request: Request,
+    source: Source,
+    trained: Ranges | None,
+    report: Report,
+    analysed: Analysed | None,
 ) -> dict[str, Maker]:
     """Precision -> the way in which it is made, of those that `request` asks for."""
     seeded = reference(source.network, source.preprocessing)
-    makers: dict[str, Maker] = {precision: FloatMaker(seeded) for precision in request.precisions}
+    calibration = _calibration(request, source, report) if _calibrates(request) else None
+    photographs = calibration if request.calibration else None
+    makers: dict[str, Maker] = {
+        precision: FloatMaker(seeded, photographs) for precision in request.precisions
+    }
     if "int8" in request.precisions:
-        calibration = _calibration(request, source, report)
+        assert calibration is not None
         judged = reference(source.network, source.preprocessing, calibration.held_out)
         is_judged = request.weights != RANDOM and request.calibration is not None
         gate = Gate(request.min_agreement if is_judged else None)
-        makers["int8"] = Int8Maker(seeded, calibration, judged, gate, report, trained)
+        spread = _spread(source, calibration) if is_judged else None
+        if warning := unlike_training(calibration.record.source, spread):
+            report(f"warning: {warning}")
+        makers["int8"] = Int8Maker(
+            seeded, calibration, judged, gate, report, trained, spread, analysed
+        )
     return makers
+
+
+def _calibrates(request: Request) -> bool:
+    """Whether there is something to do with the calibration's images: float16 has to bear them."""
+    return "int8" in request.precisions or (
+        "fp16" in request.precisions and request.calibration is not None
+    )
 
 
 def _calibration(request: Request, source: Source, report: Report) -> CalibrationSet:
@@ -115,6 +148,15 @@ def _calibration(request: Request, source: Source, report: Report) -> Calibratio
     report(f"reading the calibration's images from {request.calibration}")
     samples = request.samples if source.ranges is None else 0
     return from_source(request.calibration, samples, 0, source.preprocessing, report)
+
+
+def _spread(source: Source, calibration: CalibrationSet) -> float | None:
+    """How unlike training's the images are; None where training with 8 bits left no record."""
+    if source.ranges is not None:
+        return None
+    images = calibration.held_out_inputs("float32")
+    several = np.concatenate([images[index] for index in range(min(len(images), SPREAD_IMAGES))])
+    return spread_difference(source.network, [torch.from_numpy(several)])
 
 
 def _make(path: Path, options: Options, source: Source, graph: Graph, maker: Maker) -> None:

@@ -62,6 +62,8 @@ class Request:
     comparison."""
     max_drop: float = MAX_DROP
     """The most points of top-1 that int8 may lose on `data`."""
+    analyse: bool = False
+    """Whether it is wanted what each layer costs in int8."""
     out: Path
     """The folder to write to; made where it is missing."""
 
@@ -91,6 +93,10 @@ class Request:
                 f"--data {self.data} is for the accuracy of int8 with trained weights: add "
                 "--precision int8 and --weights FILE",
                 usage=True,
+            )
+        if self.analyse and "int8" not in self.precisions:
+            raise ExportError(
+                "--analyse tells what layers cost in int8: add --precision int8", usage=True
             )
         self._check_weights()
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 
 from shufflenet_deploy.export.cost import Cost
+from shufflenet_deploy.export.making import Analysis
+from shufflenet_deploy.export.quantisation.analysis import LayerCost
 from shufflenet_deploy.runtime.artifact import Artifact
 
 NOT_RUN = "not run here"
@@ -43,6 +45,47 @@ def costs_table(costs: Sequence[Cost]) -> Table:
         table.add_row(*_full(cost), *_answers(cost, 0))
         table.add_row(*_small(cost), *_answers(cost, 1))
     return table
+
+
+def layers_tables(analyses: Sequence[Analysis]) -> list[tuple[str, Table]]:
+    """A row for each layer of int8, the costliest first; with a title that names the artifacts.
+
+    Artifacts that share the layers have one table.
+    """
+    tables = []
+    for layers, names in _shared(analyses):
+        table = _table("layer", "weights dB", "output dB", "beyond range", "range", "kind")
+        title = f"{', '.join(names)}: what is left with one layer alone in 8 bits"
+        table.columns[-1].justify = "left"
+        for layer in layers:
+            low, high = layer.range
+            table.add_row(
+                layer.name,
+                _decibels(layer.weights_db),
+                _decibels(layer.activation_db),
+                f"{layer.saturated:.2%}",
+                f"{low:.3g} to {high:.3g}",
+                layer.kind,
+            )
+        tables.append((title, table))
+    return tables
+
+
+def _shared(analyses: Sequence[Analysis]) -> list[tuple[Sequence[LayerCost], list[str]]]:
+    """The artifacts' names by the layers that they have in common."""
+    shared: list[tuple[Sequence[LayerCost], list[str]]] = []
+    for analysis in analyses:
+        for layers, names in shared:
+            if layers is analysis.layers:
+                names.append(analysis.artifact)
+                break
+        else:
+            shared.append((analysis.layers, [analysis.artifact]))
+    return shared
+
+
+def _decibels(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def _full(cost: Cost) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ class Preparation:
     """A graph whose weights lie on the grid of 8 bits, and what was chosen on the way to it."""
 
     graph: Graph
+    exact: Graph
+    """The same with weights in float."""
     ranges: Ranges
     """Of each of the graph's values."""
     rule: str
@@ -56,8 +58,8 @@ class Preparation:
 
 def prepare_trained(graph: Graph, ranges: Mapping[str, Range], pixels: Range) -> Preparation:
     """`graph` with the `ranges` that it was trained with: its weights lie on their steps."""
-    exact = round_to_nearest(graph)
-    return Preparation(exact, trained_ranges(exact, ranges, pixels), TRAINED, 0.0, NEAREST)
+    known = trained_ranges(graph, ranges, pixels)
+    return Preparation(round_to_nearest(graph), graph, known, TRAINED, 0.0, NEAREST)
 
 
 def prepare(
@@ -82,7 +84,7 @@ def prepare(
         factors = factors_for(graph, statistics, exponent)
         equal = equalise(graph, factors)
         limits = ranges(equal, statistics, rule, pixels, factors)
-        return Preparation(equal, limits, str(rule), exponent, NEAREST)
+        return Preparation(equal, equal, limits, str(rule), exponent, NEAREST)
 
     chosen = widened(RULES[0], EXPONENTS[0])
     if not chooses:

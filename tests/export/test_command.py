@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from shufflenet_deploy.export import __main__ as export_command
+from shufflenet_deploy.export import gate
 from shufflenet_deploy.models.networks import NETWORKS
 from shufflenet_deploy.runtime.artifact import Artifact
 
@@ -122,6 +124,60 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
         assert [path.name for path in disk.iterdir()] == ["mine"]
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+INT8 = ("--scale", "0.25", "--input-size", "32", "--precision", "int8", "--analyse")
+
+
+def test_layers_are_told_by_what_they_cost(tmp_path: Path) -> None:
+    done = _run(*INT8, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = [f"shufflenet-v1-g3-x0.25-32x32-int8.{suffix}" for suffix in ("onnx", "tflite")]
+    # Both have the graph in common, and so one table.
+    title = f"{', '.join(names)}: what is left with one layer alone in 8 bits"
+    _, _, below = done.stdout.partition(title)
+    heading, *rows = below.strip().splitlines()
+    assert heading.split()[:3] == ["layer", "weights", "dB"]
+    decibels = [
+        min(float(cell) for cell in row.split()[1:3] if cell != "-") for row in rows if row.strip()
+    ]
+    assert len(decibels) > 60
+    assert decibels == sorted(decibels)
+
+
+def test_layers_are_in_the_document_too(tmp_path: Path) -> None:
+    done = _run(*INT8, "--format", "onnx", "--json", cwd=tmp_path)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    (analysis,) = json.loads(done.stdout, parse_constant=refuse)["int8_layers"]
+    assert analysis["artifact"] == "shufflenet-v1-g3-x0.25-32x32-int8.onnx"
+    (stem,) = [layer for layer in analysis["layers"] if layer["name"] == "conv2d"]
+    assert stem["kind"] == "3x3"
+    assert stem["range"][0] == 0
+    assert stem["weights_db"] > 10
+    assert stem["activation_db"] > 10
+    assert 0 <= stem["saturated"] < 0.1
+
+
+def test_layers_of_what_was_refused_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits = Path(__file__).parent.parent / "data" / "digits-shufflenet-v1-g3-x0.25.pth"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gate, "MIN_SQNR_DB", 200.0)
+    words = ["--weights", str(digits), "--calibration", "digits", "--samples", "16"]
+    monkeypatch.setattr(sys, "argv", ["shufflenet-export", *words, *INT8[-3:], "--format", "onnx"])
+    with pytest.raises(SystemExit) as exited:
+        export_command.main()
+    assert exited.value.code == 1
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-1].startswith("error: int8 agrees with fp32 on")
+    title, heading, *_ = said.out.splitlines()
+    assert title.endswith("what is left with one layer alone in 8 bits")
+    assert heading.split()[0] == "layer"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_says_what_can_be_asked_for(tmp_path: Path) -> None:

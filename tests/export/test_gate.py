@@ -1,4 +1,4 @@
-"""What int8 of trained weights may lose."""
+"""What int8 of trained weights may lose, and which causes are named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from shufflenet_deploy.export import cost, pipeline
 from shufflenet_deploy.export.cost import Accuracy, Cost, Weighing
-from shufflenet_deploy.export.gate import Gate
+from shufflenet_deploy.export.gate import UNLIKE, Gate, Symptoms, unlike_training
+from shufflenet_deploy.export.quantisation.analysis import LayerCost
 from shufflenet_deploy.export.request import Request
 from shufflenet_deploy.export.tables import costs_table
 from shufflenet_deploy.export.verify import Judgement
@@ -17,39 +18,101 @@ from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.manifest import Calibration
 
-CALIBRATION = Calibration(source="photos", samples=200, held_out=64, seed=0, unusable=0)
-GOOD = Judgement(images=64, sqnr_db=20.0, agreement=0.95)
+
+def _judgement(percent: float, decibels: float = 20.0) -> Judgement:
+    return Judgement(64, decibels, percent / 100)
 
 
-def test_what_agrees_passes_in_silence() -> None:
-    assert Gate(60.0).require(GOOD, CALIBRATION) is None
+def _layer(name: str, decibels: float, saturated: float = 0.0) -> LayerCost:
+    return LayerCost(name, "3x3 depthwise", 40.0, decibels, saturated, (0.0, 6.0))
 
 
-def test_what_agrees_less_is_warned_of_with_the_figures() -> None:
-    line = Gate(60.0).require(replace(GOOD, agreement=0.8), CALIBRATION)
-    assert line is not None
-    assert line.startswith("warning: int8 agrees with fp32 on 80% of 64 held-out images of photos")
-    assert "SQNR 20.0 dB" in line
-    assert "such as it will see" in line
+ENOUGH = Calibration(source="photos", samples=200, held_out=64, seed=0, unusable=0)
+FEW = Calibration(source="photos", samples=30, held_out=10, seed=0, unusable=0)
+WELL = Symptoms(1.1, (_layer("conv2d_5", 12.5), _layer("conv2d_7", 30.0)))
 
 
-@pytest.mark.parametrize("lost", [replace(GOOD, agreement=0.55), replace(GOOD, sqnr_db=5.9)])
-def test_what_agrees_too_little_is_refused(lost: Judgement) -> None:
-    with pytest.raises(ExportError, match="--min-agreement 0; nothing was written"):
-        Gate(60.0).require(lost, CALIBRATION)
+@pytest.mark.parametrize(
+    ("percent", "decibels", "is_good"),
+    [(90.0, 20.0, True), (89.0, 20.0, False), (95.0, 5.9, False), (100.0, 6.0, True)],
+)
+def test_what_keeps_most_is_good(percent: float, decibels: float, is_good: bool) -> None:
+    assert Gate(60.0).is_good(_judgement(percent, decibels)) == is_good
 
 
-def test_few_images_are_named_as_the_cause() -> None:
-    few = Calibration(source="photos", samples=12, held_out=4, seed=0, unusable=0)
-    line = Gate(60.0).require(replace(GOOD, agreement=0.8), few)
-    assert line is not None
-    assert "12 images are few to calibrate with" in line
+def test_random_weights_have_nothing_to_lose() -> None:
+    assert Gate(None).is_good(_judgement(10.0, 0.5))
 
 
-def test_0_lets_everything_through_and_random_weights_are_not_judged() -> None:
-    bad = Judgement(images=64, sqnr_db=0.1, agreement=0.0)
-    assert "warning" in (Gate(0.0).require(bad, CALIBRATION) or "")
-    assert Gate(None).require(bad, CALIBRATION) is None
+@pytest.mark.parametrize(("percent", "decibels"), [(60.0, 6.0), (89.0, 20.0)])
+def test_what_lost_some_is_warned_of(percent: float, decibels: float) -> None:
+    said = Gate(60.0).require(_judgement(percent, decibels), ENOUGH, WELL)
+    assert said.startswith(
+        f"warning: int8 agrees with fp32 on {percent:.0f}% of 64 held-out images of photos, SQNR "
+        f"{decibels:.1f} dB: "
+    )
+
+
+@pytest.mark.parametrize(("percent", "decibels"), [(59.0, 20.0), (95.0, 5.9), (10.0, -3.0)])
+def test_what_lost_much_is_refused(percent: float, decibels: float) -> None:
+    gate = Gate(60.0)
+    with pytest.raises(ExportError, match="at least 60% and 6 dB are wanted: ") as caught:
+        gate.require(_judgement(percent, decibels), ENOUGH, WELL)
+    assert str(caught.value).endswith("or allow it with --min-agreement 0; nothing was written")
+    assert Gate(0.0).require(_judgement(percent, decibels), ENOUGH, WELL).startswith("warning: ")
+
+
+@pytest.mark.parametrize(
+    ("calibration", "symptoms", "line"),
+    [
+        (FEW, WELL, "30 images are few to calibrate with; give 100 and more"),
+        (
+            ENOUGH,
+            Symptoms(2.04, WELL.layers),
+            "the images of photos are unlike those of the training: inside the network the "
+            "variances differ from batch normalisation's by a factor of 2.0",
+        ),
+        (
+            ENOUGH,
+            Symptoms(1.1, (_layer("conv2d_5", 12.5), _layer("add_3", 30.0, 0.034))),
+            "3.4% of add_3 are beyond the range that calibration gave it",
+        ),
+        (
+            ENOUGH,
+            WELL,
+            "the output of conv2d_5 (3x3 depthwise) cost the most, 12.5 dB alone in 8 bits; "
+            "--analyse shows all layers, and shufflenet-train --qat trains with 8 bits",
+        ),
+        (
+            ENOUGH,
+            Symptoms(None, (_layer("conv2d_5", 45.0),)),
+            "the weights of conv2d_5 (3x3 depthwise) cost the most, 40.0 dB",
+        ),
+    ],
+)
+def test_each_cause_is_named_with_its_remedy(
+    calibration: Calibration, symptoms: Symptoms, line: str
+) -> None:
+    said = Gate(60.0).require(_judgement(80.0), calibration, symptoms)
+    assert line in said
+    assert "\n" not in said
+
+
+def test_causes_without_evidence_are_not_named() -> None:
+    said = Gate(60.0).require(_judgement(80.0), ENOUGH, WELL)
+    assert "few" not in said
+    assert "unlike" not in said
+    assert "beyond the range" not in said
+
+
+def test_a_network_that_was_trained_with_8_bits_calibrates_with_none_and_not_with_few() -> None:
+    judged = Calibration(source="photos", samples=0, held_out=64, seed=0, unusable=0)
+    assert "few" not in Gate(60.0).require(_judgement(80.0), judged, WELL)
+
+
+@pytest.mark.parametrize("spread", [None, 1.0, UNLIKE - 0.01])
+def test_images_like_trainings_are_not_warned_of(spread: float | None) -> None:
+    assert unlike_training("photos", spread) is None
 
 
 @pytest.mark.parametrize("percent", [-1.0, 101.0, float("nan")])

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from generated_graphs import Building, classified
-from shufflenet_deploy.export import pipeline
+from shufflenet_deploy.export import making, pipeline
+from shufflenet_deploy.export.calibration import HELD_OUT
+from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import Convolution
 from shufflenet_deploy.export.half import require_half
 from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.export.verify import INPUTS
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.weights import checkpoint
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
-IMAGES = np.ones((2, 3, 4, 4), np.float32)
+IMAGES = [np.ones((1, 3, 4, 4), np.float32)] * 2
 
 
 def _building(weight: float = 1.0, bias: float = 0.0) -> Building:
@@ -68,6 +74,23 @@ def test_an_export_says_so_and_leaves_nothing(format_: str, tmp_path: Path) -> N
     with pytest.raises(ExportError, match=r"fp16 cannot hold a weight .* of conv2d"):
         pipeline.export(asked, lambda line: None)
     assert not out.exists()
+
+
+def test_values_on_the_calibrations_images_are_looked_at_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def require(graph: Graph, images: Iterable[NDArray[Any]]) -> None:
+        seen.extend(image.shape for image in images)
+
+    monkeypatch.setattr(making, "require_half", require)
+    asked = Request(
+        scale=0.25, input_size=(64, 64), formats=("onnx",), precisions=("fp16",),
+        calibration="digits", out=tmp_path,
+    )  # fmt: skip
+    pipeline.export(asked, lambda line: None)
+    assert seen == [(1, 3, 64, 64)] * (INPUTS + HELD_OUT)
 
 
 def test_only_fp16_allows_float16(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_the_weights_file_decides_what_was_not_asked_for() -> None:
         ({"lowering": "magic"}, "unknown lowering 'magic'"),
         ({"target": "riscv"}, "unknown target 'riscv'"),
         ({"io": "int16"}, "unknown io 'int16'"),
+        ({"analyse": True}, "--analyse tells what layers cost in int8: add --precision int8"),
         ({"samples": 0}, "0 samples"),
         ({"weights": "nowhere.pth"}, "no weights 'nowhere.pth'"),
         (
