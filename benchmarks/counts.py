@@ -108,7 +108,7 @@ def _choice(folder: Path) -> Choice:
         named=(),
         suite=SUITE,
         formats=(),
-        precisions=("fp32", "int8"),
+        precisions=("fp32", "fp16", "int8"),
         folder=folder,
         lowerings=("fast", "plain"),
     )
