@@ -153,8 +153,7 @@ def export(
     )
     _say("loading PyTorch")
     try:
-        with without_collection():
-            from shufflenet_deploy.export import cost, pipeline
+        from shufflenet_deploy.export import cost, pipeline
     except ImportError as error:
         raise ExportError(
             f"exporting needs {error.name}, which is not installed: "
@@ -235,7 +234,8 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """Entry point of shufflenet-export."""
-    run(app)
+    with without_collection():
+        run(app)
 
 
 if __name__ == "__main__":

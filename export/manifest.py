@@ -6,11 +6,13 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from torch import nn
+
 from shufflenet_deploy.export.formats import emitter_for
+from shufflenet_deploy.export.graph.complexity import multiply_adds
 from shufflenet_deploy.export.graph.graph import Graph, shapes
 from shufflenet_deploy.export.making import Made
 from shufflenet_deploy.export.source import Source
-from shufflenet_deploy.models.complexity import multiply_adds, parameters
 from shufflenet_deploy.runtime.artifact import file_paths
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.manifest import File, Manifest, Rewrite, Tensor
@@ -25,16 +27,20 @@ def describe(
     path: Path,
     options: Options,
     source: Source,
+    captured: Graph,
     graph: Graph,
     rewrites: tuple[Rewrite, ...],
     made: Made,
 ) -> Manifest:
-    """The manifest of the artifact at `path`, but for its footprint."""
+    """The manifest of the artifact at `path`, but for its footprint.
+
+    `captured` is the network's graph, and `graph` that with the normalisation that was asked for.
+    """
     return Manifest(
         files=tuple(map(File.of, file_paths(path))),
         options=options,
         weights=source.weights,
-        multiply_adds=multiply_adds(source.network, options.input_size),
+        multiply_adds=multiply_adds(captured),
         parameters=parameters(source.network),
         rounded_widths=getattr(source.network, "rounded", {}),
         input=_input(graph, options),
@@ -51,6 +57,11 @@ def describe(
         footprint=None,
         tool_versions=_tool_versions(options),
     )
+
+
+def parameters(network: nn.Module) -> int:
+    """Trainable numbers; BN's running statistics are not among them."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _input(graph: Graph, options: Options) -> Tensor:

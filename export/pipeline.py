@@ -161,11 +161,12 @@ def _spread(source: Source, calibration: CalibrationSet) -> float | None:
 
 def _make(path: Path, options: Options, source: Source, graph: Graph, maker: Maker) -> None:
     """Write the artifact and its manifest to `path`, verified and weighed."""
+    captured = graph
     if options.io != "float32":
         graph = with_normalisation(graph, source.preprocessing, options.io)
     lowered = formats.lower(graph, options)
     made = maker.make(path, lowered, options)
-    manifest = describe(path, options, source, graph, lowered.rewrites, made)
+    manifest = describe(path, options, source, captured, graph, lowered.rewrites, made)
     write_manifest(manifest_path(path), manifest)
     weighed = msgspec.structs.replace(manifest, footprint=_footprint(path))
     write_manifest(manifest_path(path), weighed)

@@ -82,7 +82,8 @@ def test_an_artifact_of_two_files_is_verified_and_described(halves: Format, tmp_
     source = open_source(request)
     (options,) = request.artifacts(source.variant, source.tag)
     assert options.file_name == "shufflenet-v1-g3-x0.25-32x32-fp32.head"
-    lowered = lower(capture(source.network, source.variant.input_size), options)
+    graph = capture(source.network, source.variant.input_size)
+    lowered = lower(graph, options)
     with staging(tmp_path / "out") as folder:
         path = folder / options.file_name
         maker = FloatMaker(reference(source.network, source.preprocessing))
@@ -90,7 +91,7 @@ def test_an_artifact_of_two_files_is_verified_and_described(halves: Format, tmp_
         assert made.verification is not None
         assert made.verification.engine == "joined"
         assert made.verification.difference <= 1e-4
-        manifest = describe(path, options, source, lowered.graph, (), made)
+        manifest = describe(path, options, source, graph, graph, (), made)
         write_manifest(manifest_path(path), manifest)
         tail = path.with_suffix(".tail")
         assert set(folder.iterdir()) == {path, tail, manifest_path(path)}
