@@ -36,6 +36,9 @@ from shufflenet_deploy.models.training.world import World
 MOMENTUM = 0.9
 """The momentum of SGD: a choice, as the paper does not say it, and everybody uses this."""
 
+LARGEST_GRADIENT = 1.0
+"""The norm to which all gradients together are cut where BN is folded: a choice."""
+
 _STEPS_PER_REPORT = 20
 
 
@@ -162,6 +165,9 @@ class Training:
             )
             self._optimizer.zero_grad()
             self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            if self.recipe.qat:
+                # Without batch normalisation to hold them, a few large steps ruin trained weights.
+                nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
             self._scaler.step(self._optimizer)
             self._scaler.update()
             total += loss.detach()

@@ -34,7 +34,7 @@ TUNING: Mapping[str, Any] = {"epochs": 20, "batch_size": 32}
 """What is taken then: some hundred photographs a class are learnt from trained weights in so many
 small steps, of which a large batch would leave few."""
 
-QAT_LEARNING_RATE = 0.05
+QAT_LEARNING_RATE = 0.02
 """For a batch of 1024, where training goes on with 8 bits."""
 QAT: Mapping[str, Any] = {"epochs": 10, "batch_size": 32}
 """What is taken then: the weights are nearly right, and only have to find their steps."""

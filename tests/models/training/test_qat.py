@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from coloured_images import write_coloured_images
+from coloured_images import COLOURS, write_coloured_images
 from rounded_networks import images as noise
 from rounded_networks import rounded_network, write_rounded_network
 from shufflenet_deploy.models.networks.activations import activations, rounded_activations
@@ -243,3 +243,28 @@ def test_safetensors_keep_ranges_too() -> None:
         ranges=ranges,
     )
     assert checkpoint.load(Path("qat.safetensors")).ranges == ranges
+
+
+def test_no_step_is_large(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large the gradients: without batch normalisation's hold a network is ruined else."""
+    network = _float_network()
+    with torch.no_grad():
+        network.output.weight.mul_(1e3)  # as sure of itself as wrong
+    checkpoint.save(
+        Path("start.pth"),
+        network,
+        labels=None,
+        preprocessing=Preprocessing(crop=(32, 32)),
+        input_size=(32, 32),
+    )
+    words = ("--data", images, *SHORT, "--epochs", "1", "--out", "qat.pth")
+    assert train(monkeypatch, *words) == 0
+    run = torch.load("qat.last.pth", weights_only=True)
+    moved = [
+        (tensor - network.state_dict()[name]).norm()
+        for name, tensor in run["state_dict"].items()
+        if name.endswith(("conv1.weight", "conv2.weight", "conv3.weight", "output.weight"))
+    ]
+    steps = len(COLOURS) * 8 // 8  # eight photographs of each colour, in batches of eight
+    # Each moves them by at most the rate, and by ten times that in all as momentum 0.9 carries on.
+    assert torch.stack(moved).norm() <= 0.01 * 10 * steps
