@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.errors import ExportError, InferenceError
 from shufflenet_deploy.runtime.images.datasets import DIGITS, image_files, open_dataset
+from shufflenet_deploy.runtime.images.folders import Walk, split_folder
 from shufflenet_deploy.runtime.manifest import Calibration, Preprocessing
 from shufflenet_deploy.runtime.preprocess import Pixels, as_input, fit, read_image, require_pillow
 from shufflenet_deploy.runtime.seeded import seeded_pixels
@@ -85,7 +86,7 @@ def from_source(
     Raises `ExportError` where fewer than `FEWEST` are usable.
     """
     require_pillow()
-    readers = _digits() if source == DIGITS else _files(Path(source))
+    readers = _digits() if source == DIGITS else _files(Path(source), report)
     random.Random(seed).shuffle(readers)
     pixels: list[Pixels] = []
     unusable: list[str] = []
@@ -124,12 +125,19 @@ def _digits() -> list[Callable[[], Any]]:
     return [example.read for example in open_dataset(DIGITS, "train").examples]
 
 
-def _files(folder: Path) -> list[Callable[[], Any]]:
+def _files(folder: Path, report: Report) -> list[Callable[[], Any]]:
     if not folder.is_dir():
         raise ExportError(
             f"no calibration folder {folder}: name one with images in it, or {DIGITS!r}", usage=True
         )
-    files = image_files(folder / "train") or image_files(folder)
+    training = split_folder(folder, "train", flat=True)
+    walk = Walk()
+    files = image_files(training, walk) if training else []
+    if not files:
+        walk = Walk()
+        files = image_files(folder, walk)
+    for line in walk.remarks():
+        report(f"{folder}: {line}")
     return [partial(read_image, path) for path in files]
 
 

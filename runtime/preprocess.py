@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.file_kind import mistaken, start_of
 from shufflenet_deploy.runtime.manifest import Manifest, Preprocessing
 from shufflenet_deploy.runtime.seeded import Floats, to_layout
 
@@ -25,6 +26,38 @@ Pixels = NDArray[np.uint8]
 
 _KEPT = 4
 """How many crops long an image's sides are at most: what is longer is cut first, see `fit`."""
+
+
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM")
+"""Pillow's names of the formats that are read. No others are opened: some start programs."""
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+
+
+def image_format(start: bytes) -> str | None:
+    """The format of an image whose file begins so (64 bytes are enough); None for any other."""
+    for signature, name in _SIGNATURES:
+        if start.startswith(signature):
+            return name
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[4:8] == b"ftyp" and (b"avif" in start[8:64] or b"avis" in start[8:64]):
+        return "AVIF"
+    if start[:2] == b"BM" and int.from_bytes(start[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
+    if start[:1] == b"P" and start[1:2] in b"123456" and start[2:3] in b" \t\r\n#":
+        return "PPM" if len(start) > 2 else None
+    return None
 
 
 def require_pillow() -> None:
@@ -51,10 +84,12 @@ def read_image(path: Path) -> Image:
         with warnings.catch_warnings():
             # Of odd EXIF data, of large photographs: none keeps the pixels from being right.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            Image.init()  # lists what this Pillow was built with
+            known = [name for name in FORMATS if name in Image.OPEN]
+            with Image.open(path, formats=known) as image:
                 return _rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
-        raise InferenceError(f"{path} is not an image that Pillow reads") from None
+        raise InferenceError(f"{path} is {_instead(path)}") from None
     except FileNotFoundError:
         raise InferenceError(f"no image {path}", usage=True) from None
     except (IsADirectoryError, PermissionError) as error:
@@ -63,6 +98,16 @@ def read_image(path: Path) -> Image:
         raise InferenceError(
             f"{path} is a broken image: {str(error) or type(error).__name__}"
         ) from None
+
+
+def _instead(path: Path) -> str:
+    """What a file is that is no image."""
+    start = start_of(path)
+    if kind := mistaken(start):
+        return f"not an image but {kind}"
+    if image_format(start) is None:
+        return "not an image that is read here: save it as JPEG, PNG, WebP or TIFF"
+    return "an image that this Pillow does not read: pip install --upgrade pillow"
 
 
 def _rgb(image: Image) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.images.classify import class_count, require_trained
+from shufflenet_deploy.runtime.images.datasets import Dataset
 
 _ADVICE = "evaluate it on the classes that it was trained on"
 _WORDNET_ID = re.compile(r"n\d{8}\b")
@@ -44,6 +46,11 @@ def match(artifact: Artifact, classes: tuple[str, ...]) -> Candidate:
     Raises `InferenceError` for random weights and `BenchError` where the classes are others.
     """
     require_trained(artifact)
+    if class_count(artifact) == 1:
+        raise BenchError(
+            f"{artifact.path} has one output alone, which is always its best: right answers cannot "
+            "be counted; train it with one output for each class"
+        )
     labels = artifact.manifest.labels
     if labels is None:
         if class_count(artifact) != len(classes):
@@ -58,6 +65,15 @@ def match(artifact: Artifact, classes: tuple[str, ...]) -> Candidate:
         )
     _compare(artifact, labels, classes)
     return Candidate(artifact, tuple(labels.index(name) for name in classes))
+
+
+def remarks(dataset: Dataset, artifacts: Sequence[Artifact], source: str) -> list[str]:
+    """Lines on how the data was understood, `source` being its name."""
+    lines = [f"{source}: {line}" for line in dataset.remarks]
+    unnamed = any(artifact.manifest.labels is None for artifact in artifacts)
+    if unnamed and list(dataset.labels) != sorted(dataset.labels):
+        lines.append(f"{source}: its classes are numbers, and taken in the order of numbers")
+    return lines
 
 
 def _compare(artifact: Artifact, labels: tuple[str, ...], classes: tuple[str, ...]) -> None:

@@ -32,6 +32,7 @@ from shufflenet_deploy.bench.accuracy.statistics import (
 from shufflenet_deploy.runtime.decibels import signal_to_noise_db
 from shufflenet_deploy.runtime.engines import Session, open_session
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError
+from shufflenet_deploy.runtime.files import shown
 from shufflenet_deploy.runtime.images.classify import infer
 from shufflenet_deploy.runtime.images.datasets import Dataset
 from shufflenet_deploy.runtime.machine.clocks import ClockNs
@@ -217,7 +218,7 @@ def _batches(
         try:
             image = example.read()
         except InferenceError as error:
-            unusable.append(Unusable(name=example.name, reason=str(error)))
+            unusable.append(Unusable(name=shown(example.name), reason=shown(str(error))))
             continue
         classes.append(example.label)
         pixels.append({geometry: fit(image, geometry) for geometry in geometries})

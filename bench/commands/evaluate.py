@@ -74,12 +74,12 @@ def evaluate_artifacts(
 
     import msgspec
 
-    from shufflenet_deploy.bench.accuracy.classes import match
+    from shufflenet_deploy.bench.accuracy.classes import match, remarks
     from shufflenet_deploy.bench.accuracy.evaluate import Settings, evaluate
     from shufflenet_deploy.bench.accuracy.table import progress, show
     from shufflenet_deploy.bench.measure.artifacts import open_named
     from shufflenet_deploy.bench.measure.engines import engines_by_format, model_format
-    from shufflenet_deploy.bench.presentation.terminal import stderr_console, stdout_console
+    from shufflenet_deploy.bench.presentation.terminal import stderr_console, stdout_console, tell
     from shufflenet_deploy.bench.results import check_writable
     from shufflenet_deploy.runtime.files import staged
     from shufflenet_deploy.runtime.images.classify import require_trained
@@ -98,6 +98,8 @@ def evaluate_artifacts(
         for engine in by_format[model_format(artifact.path).name]
     ]
     stderr = stderr_console()
+    for line in remarks(dataset, artifacts, data):
+        tell(line, stderr)
     with progress(stderr) as report:
         evaluation = evaluate(
             candidates,

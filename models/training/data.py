@@ -23,6 +23,7 @@ from shufflenet_deploy.models.training.augment import augmented
 from shufflenet_deploy.models.training.recipe import Recipe, TrainingError, preprocessing
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.images.datasets import DIGITS, Example, open_dataset
+from shufflenet_deploy.runtime.images.folders import below_a_folder_too_many, splits
 from shufflenet_deploy.runtime.manifest import Preprocessing
 from shufflenet_deploy.runtime.preprocess import Pixels, fit, normalise
 from shufflenet_deploy.runtime.seeded import to_layout
@@ -74,6 +75,8 @@ class Data:
     same: bool
     """Whether the folder has no splits, so that accuracy is that of training images."""
     in_memory: bool
+    remarks: tuple[str, ...]
+    """Lines on what was left out of either split, and on how the folder was understood."""
 
 
 def open_data(source: str) -> Data:
@@ -99,6 +102,7 @@ def open_data(source: str) -> Data:
         second or held_out.examples,
         same,
         bool(second),
+        tuple(dict.fromkeys((*training.remarks, *held_out.remarks))),
     )
 
 
@@ -152,14 +156,15 @@ def calibration_batches(data: Data, recipe: Recipe) -> Iterator[Tensor]:
 
 
 def _has_no_splits(folder: Path) -> bool:
-    training = (folder / "train").is_dir()
-    if training != any((folder / name).is_dir() for name in ("val", "test")):
-        has, lacks = ("train", "val") if training else ("val", "train")
+    there = splits(below_a_folder_too_many(folder))
+    if len(there) == 1:
+        (has,) = (path.name for path in there.values())
+        lacks = "val" if "train" in there else "train"
         raise TrainingError(
             f"{folder} has {has} in it and no {lacks}: it needs both, or a folder for each class",
             usage=True,
         )
-    return not training
+    return not there
 
 
 class EpochOrder(Sampler[list[Key]]):

@@ -69,6 +69,8 @@ def train(request: Request, say: Callable[[str], None]) -> Trained:
     files, chosen, saved = begun.files, begun.recipe, begun.saved
     files.require_writable()
     data = open_data(chosen.data)
+    for line in data.remarks:
+        say(f"{chosen.data}: {line}")
     if data.same:
         say(f"{chosen.data} has no train and val folders: top-1 is that of training images")
     amp, workers = request.mixed_precision, request.workers

@@ -32,7 +32,8 @@ class Guess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     label: str
     """The name of the class; its number where the artifact's manifest has no labels."""
     probability: float
-    """The softmax of the logits; how sure the network is, not how often it is right."""
+    """The softmax of the logits, or the sigmoid of a single one; how sure the network is, not how
+    often it is right."""
 
 
 class Classifier:
@@ -113,7 +114,7 @@ def infer(artifact: Artifact, session: Session, images: NDArray[Any]) -> NDArray
 
 def best(logits: NDArray[Any], labels: tuple[str, ...] | None, top: int) -> list[Guess]:
     """The `top` largest of one image's `logits` (classes,); of equal ones the first."""
-    probabilities = softmax(logits)
+    probabilities = softmax(logits) if len(logits) > 1 else sigmoid(logits)
     order = np.argsort(-logits.astype(np.float64), kind="stable")[:top]
     return [
         Guess(
@@ -123,6 +124,14 @@ def best(logits: NDArray[Any], labels: tuple[str, ...] | None, top: int) -> list
         )
         for index in order
     ]
+
+
+def sigmoid(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """The probability of each logit's class by itself, as one output alone means it."""
+    wide = logits.astype(np.float64)
+    powers = np.exp(-np.abs(wide))  # never too large
+    probabilities: NDArray[np.float64] = np.where(wide < 0, powers, 1) / (1 + powers)
+    return probabilities
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:

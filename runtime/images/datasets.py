@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.images.folders import (
+    Split,
+    Walk,
+    below_a_folder_too_many,
+    class_folders,
+    loose_images,
+    require_class_folders,
+    split_folder,
+    splits,
+)
 from shufflenet_deploy.runtime.preprocess import read_image, require_pillow
 
 if TYPE_CHECKING:
@@ -16,16 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-Split = Literal["train", "test"]
-
 DIGITS = "digits"
 HELD_OUT_DIGITS = 540
 """How many of scikit-learn's 1797 digits are held out: always the same, equally many of each."""
-
-_NAMES: dict[Split, tuple[str, ...]] = {"train": ("train",), "test": ("val", "test")}
-_SPLITS = [name for names in _NAMES.values() for name in names]
-
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Dataset:
 
     labels: tuple[str, ...]
     examples: tuple[Example, ...]
+    remarks: tuple[str, ...] = ()
+    """Lines on what was left out, and on how the folder was understood."""
 
     def limited(self, limit: int) -> Dataset:
         """The same classes with at most `limit` examples, at even distances among all.
@@ -54,15 +59,15 @@ class Dataset:
         if limit >= count:
             return self
         chosen = tuple(self.examples[index * count // limit] for index in range(limit))
-        return Dataset(self.labels, chosen)
+        return replace(self, examples=chosen)
 
 
 def open_dataset(source: str, split: Split) -> Dataset:
     """``digits``, or a folder that holds a folder for each class.
 
-    Where the folder has ``train`` and ``val`` (or ``test``) in it, as ImageNet has, those are
-    the splits; else all of it is either. Classes are numbered in the order of their names.
-    What is hidden (its name begins with a dot) is left out.
+    Where the folder has ``train`` and ``val`` (or ``test``, or another of `SPLITS`) in it, as
+    ImageNet has, those are the splits; else all of it is either. Classes are numbered in the order
+    of their names, or of their numbers. What in it is no image is left out, see `folders`.
 
     Raises `InferenceError` where there is nothing to read, or not what is needed to read it.
     """
@@ -75,57 +80,64 @@ def open_dataset(source: str, split: Split) -> Dataset:
             usage=True,
         )
     require_pillow()
-    return _folder(_split_folder(folder, split))
+    return _folder(*_located(folder, split))
 
 
-def image_files(folder: Path) -> list[Path]:
-    """All files below `folder` whose names end as images' do, sorted; hidden ones left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+def image_files(folder: Path, walk: Walk | None = None) -> list[Path]:
+    """All images in and below `folder`, sorted; `walk` can tell then what was left out."""
+    walk = walk or Walk()
+    walk.shut(folder)
+    return walk.images(folder)
 
 
-def _split_folder(folder: Path, split: Split) -> Path:
-    """Where the examples of `split` are: `folder` itself, unless it is divided."""
-    # A class may be called train; but then there are images in it and not folders.
-    divisions = {name: folder / name for name in _SPLITS if _class_folders(folder / name)}
+def _located(folder: Path, split: Split) -> tuple[Path, list[str]]:
+    """Where the classes of `split` are, and lines on how the folder was understood."""
+    inner = below_a_folder_too_many(folder)
+    remarks = [] if inner == folder else [f"the classes are taken to be in {inner}"]
+    divisions = splits(inner)
+    if split in divisions:
+        return divisions[split], remarks
     if not divisions:
-        return folder
-    for name in _NAMES[split]:
-        if name in divisions:
-            return divisions[name]
+        require_class_folders(inner)
+        return inner, remarks
+    flat = split_folder(inner, split, flat=True)
+    if flat is not None:
+        require_class_folders(flat)
+    there = " and ".join(path.name for path in divisions.values())
+    usual = {"train": "train", "test": "val or test"}[split]
     raise InferenceError(
-        f"{folder} has {' and '.join(divisions)}, but not {' or '.join(_NAMES[split])}: "
-        "add it, or name the folder of the classes itself",
+        f"{inner} has {there}, but not {usual}: add it, or name the folder of the classes itself",
         usage=True,
     )
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    folders = (path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-    return sorted(folders)
-
-
-def _folder(folder: Path) -> Dataset:
-    classes = _class_folders(folder)
-    examples = tuple(
-        Example(str(path.relative_to(folder)), partial(read_image, path), label)
-        for label, class_folder in enumerate(classes)
-        for path in image_files(class_folder)
-    )
-    if not examples:
+def _folder(folder: Path, remarks: list[str]) -> Dataset:
+    classes = class_folders(folder)
+    walk = Walk()
+    walk.shut(folder)
+    for path in classes:
+        walk.shut(path)
+    images = [walk.images(path) for path in classes]
+    if not any(images):
         raise InferenceError(
             f"{folder} holds no images: it needs a folder for each class, with files such as "
             ".jpg or .png in them",
             usage=True,
         )
-    return Dataset(tuple(path.name for path in classes), examples)
+    if loose := loose_images(folder):
+        remarks.append(f"left out: {loose} images in no class's folder")
+    empty = [path.name for path, files in zip(classes, images, strict=True) if not files]
+    if empty:
+        remarks.append(f"without images: {', '.join(empty[:5])}{' ...' if empty[5:] else ''}")
+    return Dataset(
+        tuple(path.name for path in classes),
+        tuple(
+            Example(str(path.relative_to(folder)), partial(read_image, path), label)
+            for label, files in enumerate(images)
+            for path in files
+        ),
+        tuple(remarks + walk.remarks()),
+    )
 
 
 def _digits(split: Split) -> Dataset:

@@ -16,7 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from linear_artifacts import write_linear
-from shufflenet_deploy.bench.accuracy.classes import match
+from shufflenet_deploy.bench.accuracy.classes import match, remarks
 from shufflenet_deploy.bench.accuracy.evaluate import Settings, evaluate
 from shufflenet_deploy.bench.accuracy.evaluation import Evaluation
 from shufflenet_deploy.bench.accuracy.statistics import wilson_interval
@@ -282,6 +282,22 @@ def test_classes_that_do_not_match(
         match(three(labels), classes)
 
 
+def test_one_output_alone_has_no_accuracy(tmp_path: Path) -> None:
+    crop = Preprocessing(crop=(2, 2))
+    one = write_linear(tmp_path / "one.onnx", np.ones((1, 12)), np.zeros(1), crop, ("dog",))
+    with pytest.raises(BenchError, match=r"one\.onnx has one output alone, .* its best"):
+        match(one, ("dog",))
+
+
+def test_numbers_are_said_to_be_in_their_order_where_no_labels_are(three: Make) -> None:
+    numbers, names = (Dataset(labels, ()) for labels in (("2", "10", "11"), ("a", "b", "c")))
+    artifact = three(None)
+    (line,) = remarks(numbers, [artifact], "photos")
+    assert line == "photos: its classes are numbers, and taken in the order of numbers"
+    assert remarks(names, [artifact], "photos") == []
+    assert remarks(numbers, [three(["2", "10", "11"])], "photos") == []
+
+
 def test_random_weights_have_no_accuracy(three: Make) -> None:
     with pytest.raises(InferenceError, match="useless for recognising"):
         match(three(None, origin="random"), ("a", "b", "c"))
@@ -482,7 +498,8 @@ def test_what_is_wrong_is_one_line(
     assert (found, out) == (code, "")
     assert last.startswith("error: ")
     assert message in last
-    assert before in ([], ["evaluated 1 of 1 images"])
+    told = ["broken: without images: b, c", "broken: left out: 2 hidden or the system's"]
+    assert before in ([], [*told, "evaluated 1 of 1 images"])
 
 
 def test_random_weights_are_refused_before_the_data_is_read(

@@ -76,7 +76,6 @@ def test_results_never_replace_what_is_none(kind: str, bench: Bench, own_onnx: P
     said.require_one_line()
 
 
-@wrong_today("Pillow starts Ghostscript for a picture that is PostScript")
 def test_a_picture_that_is_postscript_starts_no_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,10 +12,11 @@ from PIL import Image
 
 import case_images as made
 from case_images import DIGITS, NOT_UTF8, Situation
-from cases import Bench, Said, reached, wrong_today
+from cases import Bench, Said, reached
 from linear_artifacts import write_linear
 from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.images.datasets import Dataset, Split, image_files, open_dataset
+from shufflenet_deploy.runtime.images.datasets import Dataset, image_files, open_dataset
+from shufflenet_deploy.runtime.images.folders import Split
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
 SIDE = 8
@@ -45,14 +46,7 @@ def readable(dataset: Dataset) -> int:
 
 @pytest.mark.parametrize(
     "situation",
-    [
-        pytest.param(
-            situation,
-            id=situation.name,
-            marks=[wrong_today(situation.wrong)] if situation.wrong else [],
-        )
-        for situation in made.SITUATIONS
-    ],
+    [pytest.param(situation, id=situation.name) for situation in made.SITUATIONS],
 )
 def test_classes_and_images_are_those_that_people_see(situation: Situation, tmp_path: Path) -> None:
     folder = tmp_path / situation.name
@@ -68,8 +62,8 @@ def test_classes_and_images_are_those_that_people_see(situation: Situation, tmp_
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(made.linked_all, marks=wrong_today("links to folders are not followed")),
-        pytest.param(made.linked_deep, marks=wrong_today("links to folders are not followed")),
+        made.linked_all,
+        made.linked_deep,
         made.looped,
     ],
     ids=["linked", "linkdeep", "loop"],
@@ -89,7 +83,6 @@ def refused(folder: Path) -> str:
     return message
 
 
-@wrong_today("the folder is said to hold no images")
 def test_images_in_no_class_folder_are_told_of(tmp_path: Path) -> None:
     made.flat(tmp_path / "flat")
     reached(len(list((tmp_path / "flat").glob("*.png"))) == made.WHOLE, "no images")
@@ -98,7 +91,6 @@ def test_images_in_no_class_folder_are_told_of(tmp_path: Path) -> None:
     assert "folder for each class" in message
 
 
-@wrong_today("a val without class folders is said not to be there")
 def test_a_val_whose_images_are_in_no_class_folder_is_told_of(tmp_path: Path) -> None:
     made.flat_split(tmp_path / "data")
     reached(len(list((tmp_path / "data/val").glob("*.png"))) == made.WHOLE, "no images")
@@ -107,7 +99,6 @@ def test_a_val_whose_images_are_in_no_class_folder_is_told_of(tmp_path: Path) ->
     assert str(tmp_path / "data/val") in message
 
 
-@wrong_today("one folder too many makes one class of all")
 def test_one_folder_too_many_is_passed_over_or_named(tmp_path: Path) -> None:
     made.divided("images")(tmp_path / "images")
     reached((tmp_path / "images/images/0").is_dir(), "no folder too many")
@@ -148,7 +139,7 @@ def remarks(said: Said) -> list[str]:
 
 @pytest.mark.parametrize(
     "classes",
-    [10, pytest.param(12, marks=wrong_today("numbers are sorted as text: 10 before 2"))],
+    [10, 12],
 )
 def test_folders_that_are_numbers_are_in_the_order_of_numbers(classes: int, bench: Bench) -> None:
     write_levels(bench, classes)
@@ -158,7 +149,6 @@ def test_folders_that_are_numbers_are_in_the_order_of_numbers(classes: int, benc
     assert accuracy["top1"]["images"] == classes
 
 
-@wrong_today("a class without images is passed over in silence")
 def test_a_class_that_ends_up_empty_is_named(bench: Bench) -> None:
     write_levels(bench, 10, called="level")
     (bench.folder / "data/level7/0.png").unlink()
@@ -166,7 +156,6 @@ def test_a_class_that_ends_up_empty_is_named(bench: Bench) -> None:
     assert any("level7" in line for line in remarks(said)), said.stderr
 
 
-@wrong_today("files that are passed over are not told of")
 def test_files_that_are_no_images_are_counted(bench: Bench) -> None:
     write_levels(bench, 10)
     for number in range(3):
@@ -181,7 +170,7 @@ def test_files_that_are_no_images_are_counted(bench: Bench) -> None:
     "broken",
     [
         False,
-        pytest.param(True, marks=wrong_today("a name that is no UTF-8 cannot be told")),
+        True,
     ],
     ids=["whole", "broken"],
 )
@@ -202,9 +191,7 @@ def test_a_class_whose_name_is_no_utf8_is_evaluated(bench: Bench) -> None:
     evaluated(bench, "--json").require_success()
 
 
-@pytest.mark.parametrize(
-    "classes", [pytest.param(1, marks=wrong_today("one class is always 100% certain")), 2]
-)
+@pytest.mark.parametrize("classes", [1, 2])
 def test_one_class_is_a_probability_or_refused(classes: int, bench: Bench) -> None:
     bias = np.array([-2.0, 0.0])[:classes]  # both ways the first class has 12%
     weights = np.zeros((classes, SIDE * SIDE * 3))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -212,7 +213,8 @@ def test_one_bad_image_of_many(classify: Command, photos: Path) -> None:
     assert code == 1
     assert out.startswith("blue.png\n")
     assert err.splitlines() == [
-        "not classified: notes.txt is not an image that Pillow reads",
+        "not classified: notes.txt is not an image that is read here: save it as JPEG, PNG, WebP "
+        "or TIFF",
         "error: 1 of 2 not classified",
     ]
     code, out, _ = classify("rgb.onnx", "notes.txt", "blue.png", "--json")
@@ -282,3 +284,9 @@ finally:
         )
         assert done.returncode == 0, done.stderr
         assert done.stderr.splitlines()[-1] == str(imported)
+
+
+@given(st.floats(-1e4, 1e4))
+def test_one_output_is_a_probability_by_itself(logit: float) -> None:
+    (guess,) = best(np.array([logit]), ("dog",), 5)
+    assert guess.probability == pytest.approx(1 / (1 + math.exp(-max(-700.0, logit))), abs=1e-9)
