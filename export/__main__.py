@@ -76,6 +76,14 @@ def export(
             "the published checkpoint. A file: any published convention, found from its keys.",
         ),
     ] = RANDOM,
+    weights_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Where in that file the weights are, of several.",
+            show_default="averages (EMA), or what is a whole network",
+        ),
+    ] = None,
     calibration: Annotated[
         str | None,
         typer.Option(metavar="FOLDER|digits", help="Images for int8; random weights take noise."),
@@ -143,6 +151,7 @@ def export(
         target=target,
         io=io,
         weights=weights,
+        weights_key=weights_key,
         calibration=calibration,
         samples=samples,
         min_agreement=min_agreement,

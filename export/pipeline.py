@@ -66,6 +66,8 @@ def export(
     with staging(request.out) as folder:  # first, so that a folder that is no good costs nothing
         report(f"building the network, weights: {request.weights}")
         source = open_source(request)
+        for line in source.remarks:
+            report(line)
         report("capturing the network")
         graph, trained = _captured(source)
         report("running the network on the verification's images")

@@ -50,6 +50,8 @@ class Request:
     io: str = "float32"
     weights: str = RANDOM
     """Where the weights come from: ``random``, ``imagenet`` or a file."""
+    weights_key: str | None = None
+    """The place in that file where the weights are, of several; None leaves the choice to it."""
     calibration: str | None = None
     """Images from which int8 takes its ranges: a folder or ``digits``; None takes noise for random
     weights. Weights that were trained with 8 bits have their ranges, and are only judged on them.
@@ -101,6 +103,11 @@ class Request:
         self._check_weights()
 
     def _check_weights(self) -> None:
+        if self.weights_key is not None and self.weights in (RANDOM, IMAGENET):
+            raise ExportError(
+                f"--weights-key {self.weights_key} is a place in a file: name that by --weights",
+                usage=True,
+            )
         if self.weights == RANDOM:
             self.variant()
             return

@@ -34,6 +34,8 @@ class Source:
     labels: tuple[str, ...] | None
     ranges: Ranges | None = None
     """Of each activation, where the network was trained with 8 bits; see `networks.activations`."""
+    remarks: tuple[str, ...] = ()
+    """Lines on what was taken of the weights' file."""
 
     @property
     def tag(self) -> str:
@@ -73,7 +75,7 @@ def _from_file(request: Request) -> Source:
         path = download.fetch(defaults.groups, defaults.scale)
     else:
         path = Path(request.weights)
-    loaded = checkpoint.load(path)
+    loaded = checkpoint.load(path, request.weights_key)
     if loaded.ranges is None:
         request.require_calibration()
     checkpoint.require(loaded, name=request.network, groups=request.groups, scale=request.scale)
@@ -87,6 +89,7 @@ def _from_file(request: Request) -> Source:
         preprocessing=msgspec.structs.replace(loaded.preprocessing, crop=chosen.input_size),
         labels=loaded.labels,
         ranges=loaded.ranges,
+        remarks=tuple(f"{path.name}: {line}" for line in loaded.remarks),
     )
 
 

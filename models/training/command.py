@@ -50,6 +50,14 @@ def train(
             show_default="random ones",
         ),
     ] = None,
+    weights_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Where in that file the weights are, of several.",
+            show_default="averages (EMA), or what is a whole network",
+        ),
+    ] = None,
     freeze: Annotated[
         bool | None,
         typer.Option("--freeze", help="Train the classifier alone.", show_default="all of it"),
@@ -192,7 +200,7 @@ def train(
         "flip": flip,
         "seed": seed,
     }
-    request = Request(options, weights, out, resume, log, device, amp, workers)
+    request = Request(options, weights, weights_key, out, resume, log, device, amp, workers)
     rank = os.environ.get("RANK", "0")
     try:
         request.check()

@@ -154,8 +154,9 @@ def read_last(path: Path) -> Saved:
         raise TrainingError(f"{path}: {error}") from None
     try:
         state = contents.extra["training"]
+        assert isinstance(contents.content, dict)
         state["optimizer"], state["scaler"], state["history"]
-        weights = {key: torch.as_tensor(value) for key, value in contents.weights.items()}
+        weights = {key: torch.as_tensor(value) for key, value in contents.content.items()}
         labels = contents.record.labels if contents.record else None
         return Saved(labels or (), Recipe.of(state["recipe"]), weights, state)
     except (LookupError, TypeError):

@@ -152,6 +152,8 @@ class Request:
     """Fields of the recipe by their names; None where there was no such option."""
     weights: str | None = None
     """What to start from: a file, or `IMAGENET`; None for random weights."""
+    weights_key: str | None = None
+    """The place in that file where the weights are, of several."""
     out: Path | None = None
     resume: Path | None = None
     log: Path | None = None
@@ -161,6 +163,11 @@ class Request:
 
     def check(self) -> None:
         """Raise `ModelsError` (usage) for what can be known to be wrong without torch."""
+        if self.weights_key is not None and self.weights in (None, IMAGENET):
+            raise TrainingError(
+                f"--weights-key {self.weights_key} is a place in a file: name that by --weights",
+                usage=True,
+            )
         if self.resume is None:
             self._check_weights()
         else:

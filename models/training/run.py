@@ -118,7 +118,7 @@ def _begin(request: Request) -> _Begun:
     files.require_nothing_to_resume()
     if request.weights is None:
         return _Begun(files, recipe(**request.options))
-    loaded = open_weights(request.weights, request.options)
+    loaded = open_weights(request.weights, request.options, request.weights_key)
     files.require_other_than(loaded.path)
     return _Begun(files, tuning_recipe(loaded, request.options), loaded)
 
@@ -148,6 +148,8 @@ def _network(begun: _Begun, data: Data, say: Callable[[str], None]) -> ShuffleNe
             "with --qat, or from the network before that",
             usage=True,
         )
+    for line in begun.loaded.remarks:
+        say(f"{begun.loaded.path.name}: {line}")
     is_kept, line = set_classifier(begun.loaded, data.labels, begun.recipe.seed)
     if begun.recipe.qat and not is_kept:
         raise TrainingError(

@@ -27,10 +27,11 @@ def random_network(recipe: Recipe, classes: int) -> ShuffleNetV1:
         )
 
 
-def open_weights(weights: str, options: dict[str, Any]) -> Checkpoint:
+def open_weights(weights: str, options: dict[str, Any], key: str | None = None) -> Checkpoint:
     """The checkpoint that ``--weights`` names, downloaded where that is `IMAGENET`.
 
-    `options` are fields of `Recipe`, None where there was no such option. Raises `ModelsError`
+    `options` are fields of `Recipe`, None where there was no such option; `key` is the place in the
+    file where the weights are. Raises `ModelsError`
     where the file cannot be used, and where an option asks for another network than it holds.
     """
     name, groups, scale = (options.get(option) for option in ("network", "groups", "scale"))
@@ -41,7 +42,7 @@ def open_weights(weights: str, options: dict[str, Any]) -> Checkpoint:
         path = download.fetch(chosen.groups, chosen.scale)
     else:
         path = Path(weights)
-    loaded = checkpoint.load(path)
+    loaded = checkpoint.load(path, key)
     checkpoint.require(loaded, name=name, groups=groups, scale=scale)
     return loaded
 

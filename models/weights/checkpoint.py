@@ -19,6 +19,7 @@ from shufflenet_deploy.models.networks import SHUFFLENET, SHUFFLENET_SE, Size
 from shufflenet_deploy.models.networks.activations import activations
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.quantisation import Ranges
+from shufflenet_deploy.models.weights.classifier import with_classifier
 from shufflenet_deploy.models.weights.conventions import (
     CONVENTIONS,
     OURS,
@@ -26,7 +27,6 @@ from shufflenet_deploy.models.weights.conventions import (
     convert,
     has_squeeze_excitation,
     keys,
-    recognise,
 )
 from shufflenet_deploy.models.weights.file import (
     Architecture,
@@ -35,11 +35,19 @@ from shufflenet_deploy.models.weights.file import (
     require_label_for_each_class,
     save,
 )
+from shufflenet_deploy.models.weights.finding import Found, find, is_bookkeeping, tensors_of
+from shufflenet_deploy.models.weights.reading import (
+    SAVE_STATE_DICT,
+    Placeholder,
+    placeholders,
+)
 from shufflenet_deploy.models.weights.sizes import Sizes, sizes_of
 from shufflenet_deploy.runtime.errors import ModelsError
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
 __all__ = ["Checkpoint", "load", "require", "save"]
+
+_SHOWN = 3
 
 _COUNTER = ".num_batches_tracked"
 """BN's count of training steps: not in old files, and of no use here."""
@@ -74,10 +82,14 @@ class Checkpoint:
     """Of each activation, where the network was trained with 8 bits; see `networks.activations`."""
     extra: Mapping[str, Any]
     """Whatever `save` was given as `extra`, by its keys."""
+    remarks: tuple[str, ...] = ()
+    """Lines on what was taken of the file, where there was a choice, and what was left aside."""
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: Path, key: str | None = None) -> Checkpoint:
     """Read `path`, find out what it is, and build its network.
+
+    `key` names the place in the file where the weights are, of several; see `finding`.
 
     Raises `ModelsError`, one line with the file, what is wrong with it first and the remedy:
     where it is missing, no checkpoint, cut off or a pickle with code in it; where its convention
@@ -86,10 +98,12 @@ def load(path: Path) -> Checkpoint:
     """
     try:
         contents = read(path)
-        convention = _convention(contents)
-        has_se = has_squeeze_excitation(convention, contents.weights)
+        found = _found(contents, key)
+        convention = found.convention
+        has_se = has_squeeze_excitation(convention, found.weights)
         names = keys(convention, has_se)
-        tensors = _tensors(contents.weights, names)
+        weights, notes = with_classifier(found.weights, convention)
+        tensors, aside = _tensors(weights, names)
         sizes = sizes_of({ours: tensors[theirs] for theirs, ours in names.items()})
         network = _network(sizes, has_se, convention, contents)
         _require_shapes(tensors, names, network)
@@ -118,6 +132,7 @@ def load(path: Path) -> Checkpoint:
         input_size=record.input_size if record else None,
         ranges=record.ranges if record else None,
         extra=contents.extra,
+        remarks=(*found.remarks, *notes, *aside),
     )
 
 
@@ -141,55 +156,92 @@ def require(
             )
 
 
-def _convention(contents: Contents) -> Convention:
-    convention = recognise(contents.weights)
-    if convention is None:
-        known = ", ".join(convention.name for convention in CONVENTIONS)
-        if not contents.weights:
-            raise ModelsError(f"it holds no weights; give a file of {known}")
-        first = ", ".join(repr(key[:60]) for key in list(contents.weights)[:3])
+def _found(contents: Contents, key: str | None) -> Found:
+    """The weights in a file. Raises `ModelsError` where there are none of a known network."""
+    found = find(contents.content, key)
+    if found is None:
+        raise ModelsError(_nothing(contents.content))
+    if contents.record and found.convention.name != OURS:
         raise ModelsError(
-            f"its keys are of no convention known here ({known}): they begin with {first}; "
-            "give a ShuffleNet V1 of one of these"
+            f"it has the keys of {found.convention.name} inside this project's own format, which "
+            f"has {OURS}'s; give the file that they come from"
         )
-    if contents.record and convention.name != OURS:
-        raise ModelsError(
-            f"it has the keys of {convention.name} inside this project's own format, which has "
-            f"{OURS}'s; give the file that they come from"
-        )
-    return convention
+    return found
 
 
-def _tensors(weights: Mapping[str, object], names: Mapping[str, str]) -> dict[str, Tensor]:
-    """The tensors of all `names`, and no others; their shapes are not looked at."""
+def _nothing(content: object) -> str:
+    """What to say of a file in which no convention was found."""
+    known = ", ".join(convention.name for convention in CONVENTIONS)
+    if isinstance(content, Placeholder):
+        return f"it holds an object of {content.name} and no weights; {SAVE_STATE_DICT}"
+    tensors = tensors_of(content)
+    if not tensors and not isinstance(content, Mapping):
+        return f"it holds a {type(content).__name__}; {SAVE_STATE_DICT}"
+    if not tensors:
+        beside = ", ".join(placeholders(content))
+        return f"it holds no weights{beside and ' beside ' + beside}; give a file of {known}"
+    first = ", ".join(repr(name[:60]) for name in list(tensors)[:3])
+    return (
+        f"its keys are of no convention known here ({known}): they begin with {first}; "
+        "give a ShuffleNet V1 of one of these"
+    )
+
+
+def _tensors(
+    weights: Mapping[str, object], names: Mapping[str, str]
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of all `names`, and a line on others; their shapes are not looked at."""
     missing = next((key for key in names if key not in weights), None)
     if missing is not None:
+        parts = [key for key in weights if _is_part(key, missing)]
+        if parts:
+            raise ModelsError(
+                f"{missing} is there in parts that are not known here, {', '.join(parts[:3])}; "
+                "make it whole before saving, as torch.nn.utils.parametrize's "
+                "remove_parametrizations does"
+            )
         raise ModelsError(f"{missing} is missing; give the whole network's state dict")
     norms = {key.removesuffix(".running_var") for key in names if key.endswith(".running_var")}
+    tops = {key.partition(".")[0] for key in names}
+    aside = []
     for key in weights:
-        if key not in names and not (
-            key.endswith(_COUNTER) and key.removesuffix(_COUNTER) in norms
-        ):
+        if key in names or (key.endswith(_COUNTER) and key.removesuffix(_COUNTER) in norms):
+            continue
+        if not is_bookkeeping(key) and key.partition(".")[0] in tops:
             raise ModelsError(
                 f"{key[:100]!r} is unexpected: no ShuffleNet V1 has it; remove it if it is none "
                 "of the network's"
             )
-    tensors = {}
-    for key in names:
-        value = weights[key]
-        if not isinstance(value, Tensor):
-            raise ModelsError(f"{key} is a {type(value).__name__}, not a tensor; save it again")
-        if not value.is_floating_point() or value.layout != torch.strided or value.is_meta:
-            raise ModelsError(
-                f"{key} is a tensor of {value.dtype}, {value.layout}, on {value.device}, not of "
-                "plain floating-point numbers; save the network as it was before quantising"
-            )
-        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            raise ModelsError(
-                f"{key} has more numbers than the file; save it again, with contiguous tensors"
-            )
-        tensors[key] = value
-    return tensors
+        aside.append(key)
+    return {key: _tensor(key, weights[key]) for key in names}, _left_aside(aside)
+
+
+def _is_part(key: str, missing: str) -> bool:
+    layer, _, name = missing.rpartition(".")
+    return key.startswith((f"{layer}.{name}_", f"{layer}.parametrizations.{name}."))
+
+
+def _left_aside(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = " ..." if len(names) > _SHOWN else ""
+    shown = ", ".join(name[:60] for name in names[:_SHOWN])
+    return [f"left aside, as no layer has them: {len(names)} keys, {shown}{more}"]
+
+
+def _tensor(key: str, value: object) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise ModelsError(f"{key} is a {type(value).__name__}, not a tensor; save it again")
+    if not value.is_floating_point() or value.layout != torch.strided or value.is_meta:
+        raise ModelsError(
+            f"{key} is a tensor of {value.dtype}, {value.layout}, on {value.device}, not of "
+            "plain floating-point numbers; save the network as it was before quantising"
+        )
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise ModelsError(
+            f"{key} has more numbers than the file; save it again, with contiguous tensors"
+        )
+    return value
 
 
 def _network(

@@ -176,21 +176,6 @@ def has_squeeze_excitation(convention: Convention, file_keys: Collection[str]) -
     return not set(file_keys).isdisjoint(keys(convention, True).keys() - keys(convention).keys())
 
 
-def recognise(file_keys: Collection[str]) -> Convention | None:
-    """The convention that most of `file_keys` belong to.
-
-    None where even that one has more than half of its own keys missing: a few lost keys are
-    worth naming, but a network of another kind has some in common by chance.
-    """
-
-    def share(convention: Convention) -> float:
-        expected = keys(convention)
-        return len(expected.keys() & set(file_keys)) / len(expected)
-
-    best = max(CONVENTIONS, key=share)
-    return best if share(best) > 0.5 else None
-
-
 def convert(convention: Convention, tensors: dict[str, Tensor], groups: int) -> dict[str, Tensor]:
     """The state dict of a `ShuffleNetV1` that gives the logits of the network in the file.
 

@@ -17,11 +17,8 @@ A .safetensors file has all but the last as JSON in its metadata, under the form
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,15 +30,20 @@ import torch
 from shufflenet_deploy.models.networks import Size
 from shufflenet_deploy.models.networks.shufflenet import ShuffleNetV1
 from shufflenet_deploy.models.quantisation import Ranges
+from shufflenet_deploy.models.weights.archives import unpacked
 from shufflenet_deploy.models.weights.conventions import IMAGENET
+from shufflenet_deploy.models.weights.reading import (
+    read_safetensors,
+    read_strictly,
+    read_torch,
+)
 from shufflenet_deploy.runtime.errors import ModelsError
+from shufflenet_deploy.runtime.file_kind import mistaken, start_of
+from shufflenet_deploy.runtime.files import sha256
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
 FORMAT = "shufflenet-deploy"
 VERSION = 1
-_WRAPPERS = ("state_dict", "model")
-_PREFIXES = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before every key."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,9 @@ class Record:
 class Contents:
     """A file as it was read: whose keys these are is not known yet."""
 
-    weights: Mapping[str, object]
-    """Key -> tensor, without wrappers and prefixes; what ought to be a tensor need not be one."""
+    content: object
+    """Whatever the file holds, in which `finding` looks for weights; the state dict alone where the
+    file is this project's own."""
     record: Record | None
     """What the file says of its weights; None for the files of others than this project."""
     extra: Mapping[str, Any]
@@ -119,7 +122,7 @@ def save(
         else:
             with temporary.open("wb") as file:
                 torch.save({"format": FORMAT, **header, "state_dict": state, **extra}, file)
-            _read_torch(temporary)
+            read_strictly(temporary)
         temporary.replace(path)
     except ModelsError as error:
         raise ModelsError(f"cannot write {path}: {error}") from None
@@ -140,65 +143,28 @@ def require_label_for_each_class(labels: tuple[str, ...] | None, classes: int) -
 def read(path: Path) -> Contents:
     """Read a file of any of the known kinds. `ModelsError`, without the path, for any other."""
     try:
-        with path.open("rb") as file:
-            start = file.read(9)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if not file.seek(0) else ""
+        start = start_of(path)
+        digest = sha256(path)
     except OSError as error:
         raise ModelsError(f"{error.strerror}; give the path of a checkpoint") from None
-    if not start:
-        raise ModelsError("the file is empty; copy or download it again")
-    # A .safetensors file begins with eight bytes of length and a JSON object.
-    if path.suffix == ".safetensors" or start[8:] == b"{":
-        weights, header = _read_safetensors(path)
-        return Contents(_unprefixed(weights), _record(header), {}, sha256)
-    content = _read_torch(path)
-    if not isinstance(content, dict):
-        raise ModelsError(f"it holds a {type(content).__name__}; {_SAVE_STATE_DICT}")
-    record, extra = None, {}
-    if content.get("format") == FORMAT:
+    with unpacked(path) as inner:
+        if inner != path:
+            start = start_of(inner)
+        if not start:
+            raise ModelsError("the file is empty; copy or download it again")
+        # PyTorch's own files are zip archives.
+        if not start.startswith(b"PK") and (kind := mistaken(start)):
+            raise ModelsError(f"it is {kind.replace(': ', '; ', 1)}")
+        # A .safetensors file begins with eight bytes of length and a JSON object.
+        if inner.suffix == ".safetensors" or start[8:9] == b"{":
+            weights, header = read_safetensors(inner)
+            return Contents(weights, _record(header), {}, digest)
+        content = read_torch(inner)
+    if isinstance(content, dict) and content.get("format") == FORMAT:
         known = {"format", "version", "state_dict", *Record.__dataclass_fields__}
-        record = _record(content)
         extra = {key: value for key, value in content.items() if key not in known}
-    return Contents(_unprefixed(_unwrapped(content)), record, extra, sha256)
-
-
-_SAVE_STATE_DICT = (
-    "where you trust it, save what counts with torch.save(network.state_dict(), FILE)"
-)
-
-
-def _read_torch(path: Path) -> object:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of archives that are refused anyway
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - unpickling what is no pickle raises anything
-        text = str(error)
-        if refused := re.search(r"GLOBAL (\S+)", text):
-            raise ModelsError(
-                f"it would run code: it asks for {refused[1]}, which is neither a tensor nor a "
-                f"number; {_SAVE_STATE_DICT}"
-            ) from None
-        if "TorchScript" in text:
-            raise ModelsError(f"it is a TorchScript archive; {_SAVE_STATE_DICT}") from None
-        raise ModelsError(
-            "it is not a checkpoint of PyTorch, or it was cut off; copy or download it again"
-        ) from None
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, object], object]:
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
-        return weights, json.loads(metadata.get(FORMAT, "null"))
-    except Exception as error:  # noqa: BLE001 - its exceptions share no base with json's
-        raise ModelsError(
-            f"it is not a .safetensors file, or it was cut off ({_first_line(error)}); copy or "
-            "download it again"
-        ) from None
+        return Contents(content.get("state_dict"), _record(content), extra, digest)
+    return Contents(content, None, {}, digest)
 
 
 def _write_safetensors(path: Path, state: dict[str, torch.Tensor], header: object) -> None:
@@ -245,24 +211,3 @@ def _with_usual_crop(header: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(preprocessing, dict):
         return header
     return {**header, "preprocessing": {**preprocessing, "crop": IMAGENET.crop}}
-
-
-def _unwrapped(content: dict[Any, Any]) -> dict[Any, Any]:
-    for key in _WRAPPERS:
-        if isinstance(inner := content.get(key), dict):
-            return _unwrapped(inner)
-    return content
-
-
-def _unprefixed(weights: Mapping[Any, object]) -> dict[str, object]:
-    unprefixed = {str(key): value for key, value in weights.items()}
-    while unprefixed:
-        prefix = next((p for p in _PREFIXES if all(key.startswith(p) for key in unprefixed)), None)
-        if prefix is None:
-            break
-        unprefixed = {key.removeprefix(prefix): value for key, value in unprefixed.items()}
-    return unprefixed
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

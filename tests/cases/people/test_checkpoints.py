@@ -95,7 +95,6 @@ def test_the_right_weights_are_taken(
     assert torch.allclose(logits_of(path), right, rtol=1e-5, atol=1e-5 * float(right.std()))
 
 
-@wrong_today("a classifier without a bias is said to be no whole network")
 def test_a_classifier_without_bias_has_one_of_zeros(
     state: State, plain: Path, tmp_path: Path
 ) -> None:
@@ -115,10 +114,7 @@ def test_few_classes_load(classes: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=wrong_today("an archive around the file is not looked into"))
-        for name in made.ARCHIVES
-    ],
+    [pytest.param(name) for name in made.ARCHIVES],
 )
 def test_the_one_file_in_an_archive_is_taken(name: str, plain: Path, tmp_path: Path) -> None:
     pack, beginning = made.ARCHIVES[name]
@@ -129,7 +125,6 @@ def test_the_one_file_in_an_archive_is_taken(name: str, plain: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["plain.zip", "plain.tar.gz"])
-@wrong_today("what is in an archive is not told")
 def test_several_files_in_an_archive_are_listed(name: str, plain: Path, tmp_path: Path) -> None:
     files = {"first.pth": plain.read_bytes(), "second.pth": plain.read_bytes()}
     pack = made.zipped if name.endswith(".zip") else made.tarred
@@ -142,23 +137,12 @@ def test_several_files_in_an_archive_are_listed(name: str, plain: Path, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        pytest.param(
-            "lfs.pth",
-            made.LFS_POINTER,
-            r"git.?lfs",
-            marks=wrong_today("a Git LFS pointer is called a file that was cut off"),
-        ),
-        pytest.param(
-            "page.pth",
-            made.WEB_PAGE,
-            r"web page|html",
-            marks=wrong_today("a web page is called a file that was cut off"),
-        ),
+        pytest.param("lfs.pth", made.LFS_POINTER, r"git.?lfs"),
+        pytest.param("page.pth", made.WEB_PAGE, r"web page|html"),
         pytest.param(
             "error.pth",
             b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>',
             r"xml|web page|server",
-            marks=wrong_today("a server's error is called a file that was cut off"),
         ),
         ("empty.pth", b"", r"empty"),
         ("truncated.pth", None, r"cut off|truncated"),
@@ -204,7 +188,6 @@ def test_another_network_is_refused_by_what_is_other(
     assert words in refusal(tmp_path / "other.pth")
 
 
-@wrong_today("the tensors of a file with code in it are not read")
 def test_code_beside_the_weights_is_not_run_and_the_weights_are_read(
     state: State, plain: Path, tmp_path: Path
 ) -> None:
@@ -225,7 +208,6 @@ def test_code_beside_the_weights_is_not_run_and_the_weights_are_read(
 
 
 @pytest.mark.slow
-@wrong_today("that there are two candidates is not told, and nothing chooses the other")
 def test_who_exports_one_of_two_candidates_is_told_of_the_other(state: State, bench: Bench) -> None:
     content = {"model": made.shifted(state), "ema": state}
     torch.save(content, bench.folder / "both.pth")

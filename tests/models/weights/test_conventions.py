@@ -21,8 +21,8 @@ from shufflenet_deploy.models.weights.checkpoint import load
 from shufflenet_deploy.models.weights.conventions import (
     CONVENTIONS,
     keys,
-    recognise,
 )
+from shufflenet_deploy.models.weights.finding import find
 from shufflenet_deploy.models.weights.random import randomise
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
@@ -292,10 +292,14 @@ def test_what_each_convention_wants_to_be_given() -> None:
 
 @pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda convention: convention.name)
 def test_a_convention_is_recognised_by_most_of_its_keys(convention) -> None:  # type: ignore[no-untyped-def]
-    every = list(keys(convention))
-    assert recognise(every) is convention
-    assert recognise(every[len(every) // 3 :]) is convention
-    assert recognise(every[: len(every) // 3]) is None
+    every = {key: torch.ones(1) for key in keys(convention)}
+    names = list(every)
+    most, few = names[len(names) // 3 :], names[: len(names) // 3]
+    for some in (names, most):
+        found = find({name: every[name] for name in some})
+        assert found is not None
+        assert found.convention is convention
+    assert find({name: every[name] for name in few}) is None
 
 
 @given(groups=st.sampled_from([1, 2, 3, 4, 8]), each=st.integers(1, 12))
