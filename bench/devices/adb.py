@@ -65,6 +65,10 @@ class AdbLink:
         """See `Link.command`. The phone's own shell reads the script, which has no data in it."""
         return [*self._adb, "shell", "-T", f"root={ROOT};{script}"]
 
+    def opening(self, script: str) -> bytes:
+        """See `Link.opening`: a phone has one shell, which takes the script as it is."""
+        return b""
+
     def failure(self, code: int, said: str) -> BenchError | None:
         """See `Link.failure`. adb has no exit code of its own, but its words."""
         line = last_line(said)

@@ -6,10 +6,14 @@ other data reach it by standard input only, so that no shell ever reads them.
 
 from __future__ import annotations
 
+import io
+import shutil
 import subprocess
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 from shufflenet_deploy.runtime.errors import BenchError
 
@@ -27,10 +31,13 @@ class Link(Protocol):
     def command(self, script: str) -> Sequence[str]:
         """The command on this host by which `script` runs on the device.
 
-        Standard input, output, error and the exit code are then those of the script. It sees the
-        variable ``root``, the absolute path of the folder of all that is ours there, which need
-        not be there yet.
+        Standard input after `opening`, output, error and the exit code are then those of the
+        script. It sees the variable ``root``, the absolute path of the folder of all that is ours
+        there, which need not be there yet.
         """
+
+    def opening(self, script: str) -> bytes:
+        """What the command gets on standard input before the script's own."""
 
     def failure(self, code: int, said: str) -> BenchError | None:
         """What it means that `command` ended with `code` and said `said` on stderr.
@@ -53,16 +60,11 @@ def ask(
     Raises `BenchError` where there is no way, where the script fails, and where it takes longer
     than `seconds`.
     """
-    source: dict[str, Any] = {"input": data} if isinstance(data, bytes) else {"stdin": data}
+    command, opening = list(link.command(script)), link.opening(script)
     try:
-        done = subprocess.run(
-            list(link.command(script)),
-            capture_output=True,
-            timeout=seconds,
-            # Neither the terminal's Ctrl-C nor its questions are for this process.
-            start_new_session=True,
-            **source,
-        )
+        if isinstance(data, bytes):
+            data = io.BytesIO(data)
+        done = _run(command, opening, data, seconds)
     except subprocess.TimeoutExpired:
         raise BenchError(
             f"{link.name} does not answer within {seconds:.0f} s: is it awake and reachable?"
@@ -74,6 +76,38 @@ def ask(
         )
     output: bytes = done.stdout
     return output.decode(errors="replace")
+
+
+def _run(
+    command: list[str], opening: bytes, data: IO[bytes], seconds: float | None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `command` with both on its standard input, one after the other."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Neither the terminal's Ctrl-C nor its questions are for this process.
+        start_new_session=True,
+    )
+    stdin, process.stdin = process.stdin, None  # it is written to by a thread, and by it alone
+    assert stdin is not None
+
+    def give() -> None:
+        with suppress(OSError), stdin:  # who has heard enough may end before all is said
+            stdin.write(opening)
+            shutil.copyfileobj(data, stdin)
+
+    giver = threading.Thread(target=give, daemon=True)
+    giver.start()
+    with process:
+        try:
+            output, said = process.communicate(timeout=seconds)
+        finally:
+            process.kill()
+            process.wait()
+            giver.join()
+    return subprocess.CompletedProcess(command, process.returncode, output, said)
 
 
 def last_line(said: str) -> str:

@@ -105,12 +105,13 @@ class RemoteDevice:
         if installation.way == "venv":
             version = f"{python}\0{installation.python_version}\0{keys}"
             lines.append(hashlib.sha256(version.encode()).hexdigest())
+        start = script("start.sh")
         return AgentClient(
-            self._link.command(script("start.sh")),
+            self._link.command(start),
             self._link.name,
             self._link.failure,
             Begin(host=this_host(), clock=time.time(), prepare=self._options.prepare),
-            preface="".join(f"{line}\n" for line in lines).encode(),
+            preface=self._link.opening(start) + "".join(f"{line}\n" for line in lines).encode(),
         )
 
 

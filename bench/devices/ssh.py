@@ -6,7 +6,6 @@ host keys are never ignored. All commands share one connection.
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -43,6 +42,9 @@ _ROOT = (
     "case $root in /*) ;; *) root=$HOME/.cache ;; esac\n"
     "root=$root/shufflenet-deploy\n"
 )
+# One line in which no login shell reads anything in its own way: csh takes no end of a line within
+# quotes. Byte by byte, since what follows the script is the script's.
+_READ_SCRIPT = "exec sh -c 'read -r size; eval \"$(dd bs=1 count=$size 2>/dev/null)\"'"
 _EXIT_SECONDS = 5.0
 _PROBE_SECONDS = 15.0
 _WHO = "cat /proc/device-tree/model 2>/dev/null || uname -snm"
@@ -89,7 +91,12 @@ class SshLink:
 
     def command(self, script: str) -> Sequence[str]:
         """See `Link.command`. Whatever shell the user has there, `sh` runs the script."""
-        return [*self._ssh, "--", self._host, f"exec sh -c {shlex.quote(_ROOT + script)}"]
+        return [*self._ssh, "--", self._host, _READ_SCRIPT]
+
+    def opening(self, script: str) -> bytes:
+        """See `Link.opening`: how many bytes the script has, and the script."""
+        content = (_ROOT + script).encode()
+        return b"%d\n%b" % (len(content), content)
 
     def failure(self, code: int, said: str) -> BenchError | None:
         """See `Link.failure`."""

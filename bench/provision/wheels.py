@@ -190,7 +190,7 @@ def _ask_pip(requirement: str, platform: Platform, folder: Path) -> Path | None:
     if not platform.tags:
         return None
     before = set(folder.glob("*.whl"))
-    command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-deps"]
+    command = [sys.executable, "-I", "-m", "pip", "download", "--only-binary=:all:", "--no-deps"]
     # Verbose, or pip keeps to itself that it could not reach an index.
     command += ["-vv", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
     command += ["--implementation", "cp", "--python-version", ".".join(map(str, platform.python))]

@@ -38,8 +38,14 @@ PREFIX = (sys.executable,)
 
 
 def module_command(module: str, prefix: Sequence[str] = PREFIX) -> list[str]:
-    """What runs `module` with the Python that `prefix` starts."""
-    return [*prefix, "-m", module]
+    """What runs `module` with the Python that `prefix` starts.
+
+    Nothing is imported from the current folder, in which there may be a random.py, nor from the
+    user's own packages; and the variables by which the user sets up Python are not for ours, but
+    where a bundle's Python finds its parts by them.
+    """
+    isolated = ("-I",) if tuple(prefix) == PREFIX else ("-P", "-s")
+    return [*prefix, *isolated, "-m", module]
 
 
 def _unheard(progress: Progress) -> None:

@@ -37,6 +37,10 @@ class ShellLink:
         inner = f"root={shlex.quote(str(self.root))};{script}"
         return ["env", *pairs, "sh", "-c", f"{self.before}\nexec sh -c {shlex.quote(inner)}"]
 
+    def opening(self, script: str) -> bytes:
+        """See `Link.opening`."""
+        return b""
+
     def failure(self, code: int, said: str) -> BenchError | None:
         """See `Link.failure`."""
         return DeviceLostError(f"the way to {self.name} was lost") if code == CUT_OFF else None

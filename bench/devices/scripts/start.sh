@@ -2,6 +2,9 @@
 # input; all further ones are for the agent.
 set -eu
 umask 077
+# The user's settings of Python are for the user's own programs.
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS PYTHONOPTIMIZE PYTHONDEBUG PYTHONINSPECT \
+    PYTHONIOENCODING PYTHONUTF8 PYTHONMALLOC PYTHONHASHSEED PYTHONUSERBASE PYTHONPLATLIBDIR || true
 read -r way
 read -r python
 read -r keys
@@ -19,7 +22,7 @@ if [ "$way" = bundle ]; then
     done
     SHUFFLENET_DEPLOY_PATH=${path#:}
     export SHUFFLENET_DEPLOY_PATH
-    exec sh "$base/launch" -m shufflenet_deploy.runtime.agent "$root"
+    exec sh "$base/launch" -P -s -m shufflenet_deploy.runtime.agent "$root"
 fi
 # A virtual environment of the parts, named after them and after the Python that it is made of.
 read -r venv
@@ -41,4 +44,4 @@ if [ ! -d "$home" ]; then
     [ -d "$home" ] || mv "$new" "$home"
     rm -rf "$new"  # another host was quicker
 fi
-exec "$home/bin/python" -m shufflenet_deploy.runtime.agent "$root"
+exec "$home/bin/python" -P -s -m shufflenet_deploy.runtime.agent "$root"

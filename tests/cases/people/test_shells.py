@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cases import Bench, reached, wrong_today
+from cases import Bench, reached
 from fake_ssh import FakeSsh
 from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.ssh import SshLink
 from shufflenet_deploy.bench.devices.survey import look
 from shufflenet_deploy.runtime.errors import BenchError
-
-QUOTES = "a script of several lines is quoted as sh has it, which csh does not understand"
 
 
 @pytest.mark.parametrize(
@@ -26,8 +24,8 @@ QUOTES = "a script of several lines is quoted as sh has it, which csh does not u
         "dash",
         "zsh",
         "fish",
-        pytest.param("csh", marks=wrong_today(QUOTES)),
-        pytest.param("tcsh", marks=wrong_today(QUOTES)),
+        "csh",
+        "tcsh",
     ],
 )
 @pytest.mark.parametrize("noise", ["", "no end of line: "], ids=["quiet", "noisy"])
@@ -71,10 +69,7 @@ def test_a_locale_without_utf8_is_no_obstacle(bench: Bench, small_onnx: Path) ->
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=wrong_today(f"the user's own {name} is taken for the library's"))
-        for name in ("random.py", "numpy.py")
-    ],
+    ["random.py", "numpy.py", "json.py", "msgspec.py", "signal.py", "typing.py"],
 )
 def test_the_users_own_files_shadow_none_of_ours(name: str, bench: Bench, small_onnx: Path) -> None:
     (bench.folder / name).write_text("open('shadowed', 'w').close()\nraise SystemExit('mine')\n")
