@@ -13,6 +13,7 @@ from shufflenet_deploy.models.networks import (
     variant,
 )
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.files import shown
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.options import Options
 
@@ -94,6 +95,11 @@ class Request:
             raise ExportError(
                 f"--data {self.data} is for the accuracy of int8 with trained weights: add "
                 "--precision int8 and --weights FILE",
+                usage=True,
+            )
+        if shown(str(self.out)) != str(self.out):
+            raise ExportError(
+                f"--out {shown(str(self.out))} is no UTF-8, which engines need: name another",
                 usage=True,
             )
         if self.analyse and "int8" not in self.precisions:

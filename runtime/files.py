@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,15 @@ def staged(path: Path) -> Iterator[Path]:
 def shown(text: str) -> str:
     """`text` with what is no UTF-8 in it, as names of files may have, written as escapes."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def named(text: str) -> Path:
+    """The path that `shown` shows as `text`, which may also be a path as it is."""
+    path = Path(text)
+    if path.exists():
+        return path
+    raw = re.sub(rb"\\x([89a-f][0-9a-f])", lambda byte: bytes([int(byte[1], 16)]), text.encode())
+    return Path(os.fsdecode(raw))
 
 
 def sha256(path: Path) -> str:

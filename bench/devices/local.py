@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from shufflenet_deploy.bench.devices.agent_client import AgentClient, this_host
 from shufflenet_deploy.bench.folders import cache_folder
 from shufflenet_deploy.runtime.agent.protocol import Begin
+from shufflenet_deploy.runtime.artifact import copied_files
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.files import shown
 from shufflenet_deploy.runtime.worker.client import AGENT, module_command
 from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
@@ -35,10 +39,22 @@ class LocalDevice:
         self._tell = tell
         self._folder = folder
         self._client: AgentClient | None = None
+        self._links: TemporaryDirectory[str] | None = None
+        """Holds links to files whose own names are no UTF-8."""
 
     def put(self, path: Path) -> str:
-        """See `Device.put`: it is here already."""
-        return str(path.resolve())
+        """See `Device.put`: it is here already, under a name that messages can have."""
+        real = path.resolve()
+        if shown(str(real)) == str(real):
+            return str(real)
+        if self._links is None:
+            self._links = TemporaryDirectory(prefix="shufflenet-")
+        folder = Path(tempfile.mkdtemp(dir=self._links.name))
+        for file in copied_files(real):
+            link = folder / shown(str(file.relative_to(real.parent))).replace("\\", "_")
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file)
+        return str(folder / shown(real.name).replace("\\", "_"))
 
     def run(self, spec: Spec, report: Report) -> Answer:
         """See `Device.run`."""
@@ -49,6 +65,9 @@ class LocalDevice:
         if self._client:
             self._client.close()
             self._client = None
+        if self._links:
+            self._links.cleanup()
+            self._links = None
 
     def _session(self) -> AgentClient:
         if self._client is None:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from shufflenet_deploy.bench.results import Model, Native, Results
 from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import BenchError
-from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.files import named, sha256
 
 _RUNNER = "benchmark_model"
 PROCESSES = 5
@@ -64,7 +64,7 @@ def measure(host: NativeHost, results: Results, runner: Path, tell: Tell) -> Ite
                 if (index, threads, process, key) in map(_key, results.native):
                     continue
                 tell(f"{_RUNNER}: {model.name}, process {process + 1} of {PROCESSES}")
-                graph = host.put(Path(model.path))
+                graph = host.put(named(model.path))
                 said = host.run_native(program, graph, threads, RUNS, results.parameters.cores)
                 figures = parse(said, index, threads, process, key)
                 results = replace(results, native=(*results.native, figures))

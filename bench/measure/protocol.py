@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 from msgspec.structs import replace
@@ -27,6 +26,7 @@ from shufflenet_deploy.bench.measure.records import checked, no_room, probe, sam
 from shufflenet_deploy.bench.measure.schedule import Forecast
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.results import Block, Model, Parameters, Results, Run, Target, Timed
+from shufflenet_deploy.runtime.files import named, shown
 from shufflenet_deploy.runtime.machine.clocks import ClockSeconds
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import hottest_c
@@ -82,7 +82,7 @@ def _model(subject: Subject) -> Model:
     manifest = subject.manifest
     return Model(
         name=subject.path.name,
-        path=str(subject.path),
+        path=shown(str(subject.path)),
         sha256=subject.sha256,
         format=subject.format,
         engine=subject.engine,
@@ -253,7 +253,7 @@ class _Measurement:
 
     def _place(self, model: Model) -> str:
         if model.path not in self._places:
-            self._places[model.path] = self._device.put(Path(model.path))
+            self._places[model.path] = self._device.put(named(model.path))
         return self._places[model.path]
 
     def _replace_model(self, index: int, model: Model) -> None:

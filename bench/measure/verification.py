@@ -13,6 +13,7 @@ from shufflenet_deploy.bench.devices.agent_client import WorkerFailedError
 from shufflenet_deploy.bench.measure.records import no_room
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.files import shown
 from shufflenet_deploy.runtime.manifest import manifest_path
 from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Spec
@@ -80,7 +81,7 @@ def verify(
         tolerance = artifact.manifest.self_check.tolerance
         is_same = model.difference is not None and model.difference <= tolerance
         yield Verified(
-            artifact=str(artifact.path),
+            artifact=shown(str(artifact.path)),
             verdict="same" if is_same else "differs",
             engine=model.engine,
             engine_version=model.engine_version,
@@ -92,7 +93,7 @@ def verify(
 
 def _unrun(artifact: Artifact, reason: str) -> Verified:
     return Verified(
-        artifact=str(artifact.path),
+        artifact=shown(str(artifact.path)),
         verdict="does not run",
         engine=None,
         engine_version=None,

@@ -18,17 +18,15 @@ NOT_UTF8 = b"caf\xe9"
 _POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n"
 
 
-@wrong_today("a path that is no UTF-8 cannot be written to the results")
 def test_a_model_below_a_folder_that_is_no_utf8_is_measured(bench: Bench, own_onnx: Path) -> None:
     folder = bench.folder / os.fsdecode(NOT_UTF8)
     own_onnx.parent.rename(folder)
     said = bench.measure(folder / own_onnx.name)
-    reached(own_onnx.stem in said.stdout or "surrogates" in said.stderr, said.stderr)
+    reached(own_onnx.stem in said.stdout + said.stderr, said.stderr)
     said.require_success()
 
 
 @pytest.mark.slow
-@wrong_today("a folder whose name is no UTF-8 is a traceback")
 def test_an_export_to_a_folder_that_is_no_utf8_has_no_traceback(bench: Bench) -> None:
     small = ("--scale", "0.25", "--input-size", "32", "--format", "tflite")
     said = bench.run("shufflenet-export", *small, "--out", b"\xff")
@@ -37,7 +35,6 @@ def test_an_export_to_a_folder_that_is_no_utf8_has_no_traceback(bench: Bench) ->
         said.require_one_line()
 
 
-@wrong_today("a terminal that takes ASCII alone is a traceback")
 def test_a_stdout_that_takes_ascii_alone_is_written_to(bench: Bench, small_onnx: Path) -> None:
     plain = Bench.in_folder(bench.folder, PYTHONIOENCODING="ascii")
     said = plain.measure(small_onnx)
@@ -46,7 +43,6 @@ def test_a_stdout_that_takes_ascii_alone_is_written_to(bench: Bench, small_onnx:
     assert said.stdout.isascii()
 
 
-@wrong_today("a stdout that was closed is a traceback")
 def test_a_closed_stdout_has_no_traceback(bench: Bench) -> None:
     said = bench.run("shufflenet-bench", "devices", by=("sh", "-c", 'exec "$@" >&-', "sh"))
     reached(not said.stdout, "stdout was open")
