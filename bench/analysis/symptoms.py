@@ -77,6 +77,33 @@ def _thermal_status(results: Results) -> str | None:
     return f"the system's thermal status was {name}, {_in_runs(sum(map(bool, worst)), results)}"
 
 
+def used_up_quota(results: Results) -> str | None:
+    """Periods in which the worker stood still, since a container's quota was used up."""
+    lost = []
+    for run in timed_runs(results):
+        counts = [state.throttled_periods for state in run.states]
+        known = [value for value in counts if value is not None]
+        lost.append(max(known) - min(known) if known else 0)
+    if not any(lost):
+        return None
+    usable = results.environment.usable_cores
+    of = f"of {usable:g} cores " if usable is not None else ""
+    return (
+        f"the quota {of}was used up in {max(lost)} periods of a run, "
+        f"{_in_runs(sum(map(bool, lost)), results)}"
+    )
+
+
+def too_many_threads(results: Results) -> str | None:
+    """More threads than cores that may be used, so that they wait for each other."""
+    threads = max(results.parameters.threads)
+    limits = [results.environment.usable_cores, len(results.parameters.cores) or None]
+    usable = min((limit for limit in limits if limit is not None), default=None)
+    if usable is None or threads <= usable:
+        return None
+    return f"{threads} threads were measured where {usable:g} cores may be used"
+
+
 def throttled_before(results: Results) -> str | None:
     """A Raspberry Pi's bits that tell of the time since boot, and not of the runs."""
     all_bits, during = _throttled_bits(results)

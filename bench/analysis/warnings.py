@@ -24,6 +24,8 @@ from shufflenet_deploy.bench.analysis.symptoms import (
     throttled,
     throttled_before,
     timed_runs,
+    too_many_threads,
+    used_up_quota,
 )
 from shufflenet_deploy.bench.analysis.wording import count
 from shufflenet_deploy.bench.results import Model, Results
@@ -201,6 +203,16 @@ KINDS = {
         "use the supply that the board's maker names, and a heat sink with a fan, then reboot and "
         "measure again; let a phone cool down, out of its case",
         _alone(throttled),
+    ),
+    "too-many-threads": Kind(
+        "threads that share a core wait for each other",
+        "measure with no more --threads than that, or lift the affinity or the container's limit",
+        _alone(too_many_threads),
+    ),
+    "quota": Kind(
+        "a container's limit stopped the worker again and again",
+        "lift the limit (--cpus of docker run, cpu.max), or measure with fewer --threads",
+        _alone(used_up_quota),
     ),
     "low-frequency": Kind(
         "a core ran below the frequency that it is made for",

@@ -9,6 +9,7 @@ from shufflenet_deploy.bench.presentation.tables import Table
 from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.tables import facts_table
 from shufflenet_deploy.bench.results import Parameters
+from shufflenet_deploy.runtime.machine.environment import Environment
 
 _UNTOLD = "not told by the system"
 _Fact = tuple[str, str]
@@ -47,7 +48,7 @@ def _environment(data: ReportData) -> Iterator[_Fact]:
     yield "board", environment.board or _UNTOLD
     yield "processor", environment.processor or _UNTOLD
     yield "architecture", environment.architecture
-    yield "cores", _UNTOLD if environment.cores is None else str(environment.cores)
+    yield "cores", _cores(environment)
     yield "highest frequency", _by_core(environment.maximum_mhz, "MHz")
     yield "memory", _UNTOLD if memory is None else gigabytes(memory)
     yield "kernel", environment.kernel or _UNTOLD
@@ -61,6 +62,16 @@ def _environment(data: ReportData) -> Iterator[_Fact]:
         peak = number(target.published_peak_gflops / 2)
         source = f" ({target.published_peak_source})" if target.published_peak_source else ""
         yield "published peak, one core", f"{peak} G multiply-adds/s in fp32{source}"
+
+
+def _cores(environment: Environment) -> str:
+    """How many there are, and how many of them the worker may use where that is fewer."""
+    if environment.cores is None:
+        return _UNTOLD
+    usable = environment.usable_cores
+    if usable is None or usable >= environment.cores:
+        return str(environment.cores)
+    return f"{environment.cores}, of which {usable:g} may be used"
 
 
 def _by_core(figures: Mapping[int, float], unit: str) -> str:

@@ -34,8 +34,8 @@ from shufflenet_deploy.runtime.agent.protocol import (
     ToAgent,
     Work,
 )
-from shufflenet_deploy.runtime.machine.environment import ROOT
 from shufflenet_deploy.runtime.machine.governor import Governor
+from shufflenet_deploy.runtime.machine.reading import ROOT
 from shufflenet_deploy.runtime.worker.client import WORKER, module_command
 from shufflenet_deploy.runtime.worker.process import AT_ONCE, Process
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,8 +10,15 @@ import msgspec
 
 from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.engines import distributions
-
-ROOT = Path("/")
+from shufflenet_deploy.runtime.machine.cgroup import usable_cores
+from shufflenet_deploy.runtime.machine.reading import (
+    ROOT,
+    fields,
+    integer,
+    kilobytes,
+    megahertz,
+    read_text,
+)
 
 # Linux names no ARM core, only its number (the MIDR register's part number, "CPU part").
 _ARM_CORES = {
@@ -46,6 +52,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Core -> the highest frequency in MHz that it is made for; empty where not told."""
     python_version: str
     package_versions: dict[str, str | None]
+    usable_cores: float | None = None
+    """How many of the cores the worker may use, by its affinity and a container's quota, 1.5 being
+    one and half of another's time; None in results of former versions too."""
 
 
 def read_environment(root: Path = ROOT) -> Environment:
@@ -60,6 +69,7 @@ def read_environment(root: Path = ROOT) -> Environment:
         maximum_mhz=maximum_mhz(root),
         python_version=platform.python_version(),
         package_versions={name: _package_version(name) for name in packages()},
+        usable_cores=usable_cores(root),
     )
 
 
@@ -115,38 +125,6 @@ def cpufreq_folders(root: Path = ROOT) -> dict[int, Path]:
         if core is not None:
             folders[core] = folder.resolve()
     return dict(sorted(folders.items()))
-
-
-def megahertz(text: str | None) -> float | None:
-    """A frequency as cpufreq writes it, in kHz; None for anything else, such as <unknown>."""
-    khz = integer(text)
-    return khz / 1000 if khz and khz > 0 else None
-
-
-def integer(text: str | None) -> int | None:
-    """`text` as a number, None where it is none: `int` alone takes 1_0 too, and any length."""
-    return int(text) if text and re.fullmatch(r"-?[0-9]{1,18}", text) else None
-
-
-def read_text(path: Path) -> str | None:
-    """A file's text, stripped; None where it cannot be read or is empty."""
-    try:
-        return path.read_text(errors="replace").strip() or None
-    except OSError:  # also a sensor that is there and does not answer
-        return None
-
-
-def fields(path: Path, key: str) -> list[str]:
-    """The values of the lines ``key : value``; none where the file cannot be read."""
-    pairs = (line.partition(":") for line in (read_text(path) or "").splitlines())
-    return [value.strip() for name, _, value in pairs if name.strip() == key]
-
-
-def kilobytes(values: list[str]) -> int | None:
-    """The first of /proc/meminfo's values in bytes: its kB are 1024 bytes (proc_meminfo(5))."""
-    words = values[0].split() if values else []
-    count = integer(words[0]) if words else None
-    return None if count is None else count * 1024
 
 
 def packages() -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from shufflenet_deploy.runtime.files import staged
-from shufflenet_deploy.runtime.machine.environment import ROOT, cpufreq_folders, read_text
+from shufflenet_deploy.runtime.machine.environment import cpufreq_folders
+from shufflenet_deploy.runtime.machine.reading import ROOT, read_text
 
 WANTED = "performance"
 _SUDO_SECONDS = 10.0

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import msgspec
 
-from shufflenet_deploy.runtime.machine.environment import (
+from shufflenet_deploy.runtime.machine.cgroup import throttled_periods
+from shufflenet_deploy.runtime.machine.environment import cpufreq_folders
+from shufflenet_deploy.runtime.machine.phone import Ask, PhoneState, find_phone, read_phone
+from shufflenet_deploy.runtime.machine.reading import (
     ROOT,
-    cpufreq_folders,
     fields,
     integer,
     kilobytes,
     megahertz,
     read_text,
 )
-from shufflenet_deploy.runtime.machine.phone import Ask, PhoneState, find_phone, read_phone
 
 THROTTLED_SECONDS = 5.0
 """How long an answer of vcgencmd or of a phone's services stands: each costs a process."""
@@ -57,6 +58,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A phone's index of `phone.THERMAL_STATUS`; its battery's temperature is among the zones."""
     battery_ma: float | None = None
     """The current of a phone's battery, in mA."""
+    throttled_periods: int | None = None
+    """In how many periods a container's quota of processor time was used up, since it exists."""
 
 
 class StateReader:
@@ -114,6 +117,7 @@ class StateReader:
             busy_seconds=busy_seconds(read_text(self._root / "proc/stat")),
             own_seconds=time.process_time(),
             thermal_status=phone.thermal_status,
+            throttled_periods=throttled_periods(self._root),
             battery_ma=phone.battery_ma,
         )
 

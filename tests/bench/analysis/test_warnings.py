@@ -451,3 +451,36 @@ def test_a_spinning_neighbour_on_this_machine_is_noticed() -> None:
             return "other-load" in evidence(results_of(replace(a_run(), states=states)))
 
         wait_until(is_noticed)
+
+
+@pytest.mark.parametrize(
+    ("threads", "usable", "cores", "said"),
+    [
+        ((1, 4), 2.0, (), "4 threads were measured where 2 cores may be used"),
+        ((2,), 1.5, (), "2 threads were measured where 1.5 cores may be used"),
+        ((2,), 4.0, (3,), "2 threads were measured where 1 cores may be used"),
+        ((1, 2), 2.0, (), None),
+        ((4,), None, (), None),
+    ],
+)
+def test_more_threads_than_cores(
+    threads: tuple[int, ...], usable: float | None, cores: tuple[int, ...], said: str | None
+) -> None:
+    results = replace(
+        results_of(a_run()),
+        environment=replace(PI, usable_cores=usable),
+        parameters=Parameters(threads=threads, cores=cores),
+    )
+    assert evidence(results) == ({} if said is None else {"too-many-threads": said})
+
+
+def test_a_quota_that_was_used_up() -> None:
+    runs = (
+        a_run([{"throttled_periods": 3}, {"throttled_periods": 3}]),
+        a_run([{"throttled_periods": 3}, {"throttled_periods": 8}]),
+    )
+    results = replace(results_of(*runs), environment=replace(PI, usable_cores=1.5))
+    assert evidence(results) == {
+        "quota": "the quota of 1.5 cores was used up in 5 periods of a run, in 1 of 2 runs"
+    }
+    assert evidence(results_of(runs[0])) == {}

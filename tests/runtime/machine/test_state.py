@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shufflenet_deploy.runtime.machine import state
-from shufflenet_deploy.runtime.machine.environment import megahertz
+from shufflenet_deploy.runtime.machine.reading import megahertz
 from shufflenet_deploy.runtime.machine.state import (
     State,
     StateReader,
