@@ -9,10 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import combined_sha256, sha256
 from shufflenet_deploy.runtime.formats import format_of, is_model
-from shufflenet_deploy.runtime.manifest import File, Manifest, manifest_path, read_manifest
+from shufflenet_deploy.runtime.manifest import (
+    OWN_KEYS,
+    File,
+    Manifest,
+    manifest_path,
+    read_manifest,
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ def _check(path: Path, recorded: File) -> None:
 def file_paths(path: Path) -> tuple[Path, ...]:
     """Where the files of an artifact at `path` belong, in the order of its format's suffixes."""
     first, *others = format_of(path).files
-    stem = path.name.removesuffix(first)
+    stem = path.name[: -len(first)]
     return (path, *(path.with_name(stem + suffix) for suffix in others))
 
 
@@ -96,6 +104,20 @@ def _check_there(file: Path, model: Path) -> None:
     )
 
 
+def has_manifest(path: Path) -> bool:
+    """Whether a manifest lies beside the file at `path`, and not another program's settings.
+
+    A file that is no JSON, or an empty object, is one too: whoever reads it says what is wrong.
+    """
+    try:
+        record = msgspec.json.decode(manifest_path(path).read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
+    return not record or (isinstance(record, dict) and not OWN_KEYS.isdisjoint(record))
+
+
 def copied_files(path: Path) -> tuple[Path, ...]:
     """What to bring to a device for the file at `path`: all of a model's, and any manifest.
 
@@ -104,7 +126,7 @@ def copied_files(path: Path) -> tuple[Path, ...]:
     if not is_model(path):
         return (path,)
     manifest = manifest_path(path)
-    return (*files(path), *([manifest] if manifest.is_file() else []))
+    return (*files(path), *([manifest] if has_manifest(path) else []))
 
 
 def model_bytes(path: Path) -> int:

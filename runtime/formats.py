@@ -69,4 +69,5 @@ def is_model(path: Path) -> bool:
 
 def _names(path: Path, format_: Format) -> bool:
     suffix = format_.files[0]
-    return path.name.endswith(suffix) and path.name != suffix
+    name = path.name.lower()  # as Windows and cameras write it
+    return name.endswith(suffix) and name != suffix

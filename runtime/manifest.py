@@ -233,6 +233,10 @@ def manifest_path(artifact: Path) -> Path:
     return artifact.with_name(artifact.name + ".json")
 
 
+OWN_KEYS = frozenset(("multiply_adds", "rewrites", "self_check", "tool_versions"))
+"""Keys that a manifest has and hardly any other JSON file."""
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest. Raises `InferenceError` for one missing, broken or of another version."""
     try:

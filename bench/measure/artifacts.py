@@ -15,10 +15,10 @@ from typing import TypeVar
 import msgspec
 
 from shufflenet_deploy.bench.measure.engines import model_format
-from shufflenet_deploy.runtime.artifact import Artifact, model_sha256
+from shufflenet_deploy.runtime.artifact import Artifact, has_manifest, model_sha256
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError, ProcessError
 from shufflenet_deploy.runtime.formats import format_of
-from shufflenet_deploy.runtime.manifest import Manifest, manifest_path
+from shufflenet_deploy.runtime.manifest import Manifest
 from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.client import EXPORT, module_command, run
 
@@ -72,7 +72,7 @@ def open_subjects(paths: Iterable[Path]) -> list[Subject]:
 
 def _open_subject(path: Path) -> Subject:
     format_ = model_format(path)
-    if path.is_file() and not manifest_path(path).exists():
+    if path.is_file() and not has_manifest(path):
         return Subject(path, model_sha256(path), None, format_.engines[0])
     return Subject.of(Artifact.open(path))
 

@@ -11,7 +11,7 @@ import msgspec
 from shufflenet_deploy.bench.devices import Device
 from shufflenet_deploy.bench.devices.agent_client import WorkerFailedError
 from shufflenet_deploy.bench.measure.records import no_room
-from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.artifact import Artifact, has_manifest
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import shown
 from shufflenet_deploy.runtime.manifest import manifest_path
@@ -43,7 +43,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 def check_manifests(paths: Sequence[Path]) -> None:
     """Refuse a file without a manifest, which says nothing of what it should compute."""
     for path in paths:
-        if path.is_file() and not manifest_path(path).exists():
+        if path.is_file() and not has_manifest(path):
             raise BenchError(
                 f"{path} has no manifest, so nothing says what it should compute: copy "
                 f"{manifest_path(path).name} along with it, or export it again",

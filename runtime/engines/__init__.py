@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.file_kind import mistaken, start_of
 from shufflenet_deploy.runtime.formats import FORMATS, Format, format_of
 
 if TYPE_CHECKING:
@@ -203,15 +204,18 @@ def engine_for(path: Path, name: str | None = None) -> Engine:
 def opener_for(path: Path, name: str | None = None) -> Opener:
     """Import the engine for `path`, see `engine_for`, and return what opens such files.
 
-    Raises `InferenceError` where there is no engine for it or the engine is not installed.
+    Raises `InferenceError` where there is no engine for it, the engine is not installed or the file
+    is something else by its first bytes.
     """
     engine = engine_for(path, name)
     try:
-        return engine.open()
+        opener = engine.open()
     except ImportError as error:
         raise InferenceError(
             f"{engine.title} is not installed ({error}): {_remedy(engine)}"
         ) from None
+    _require_model(path)
+    return opener
 
 
 def profiler_for(path: Path, name: str | None = None) -> ProfilerOpener:
@@ -252,6 +256,16 @@ def open_session(path: Path, threads: int = 1, engine: str | None = None) -> Ses
     Raises `InferenceError` where there is no such engine, or it does not take the file.
     """
     return opener_for(path, engine)(path, threads)
+
+
+def _require_model(path: Path) -> None:
+    """Say what a file is that is no model: engines only say that it is none."""
+    try:
+        kind = mistaken(start_of(path))
+    except OSError:
+        return  # of which the engine tells
+    if kind:
+        raise InferenceError(f"an engine does not load {path}: it is no model but {kind}")
 
 
 def _remedy(engine: Engine) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shufflenet_deploy.runtime.engines import Remarks
 from shufflenet_deploy.runtime.engines.inputs import Input
 from shufflenet_deploy.runtime.engines.litert_doubt import DELEGATE_PARTITIONS
+from shufflenet_deploy.runtime.engines.reasons import reason
 from shufflenet_deploy.runtime.errors import InferenceError
 
 # tflite-runtime is what LiteRT was called before. Its last release (2.14.0) does not delegate
@@ -39,8 +40,7 @@ class LiteRTSession:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise InferenceError(f"{self.engine} does not load {path}: {reason}") from None
+            raise InferenceError(f"{self.engine} does not load {path}: {reason(error)}") from None
         details = self._interpreter.get_input_details()
         if not details:
             raise InferenceError(f"{path} has no input")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.engines import NO_REMARKS
 from shufflenet_deploy.runtime.engines.inputs import Input
+from shufflenet_deploy.runtime.engines.reasons import reason
 from shufflenet_deploy.runtime.errors import InferenceError
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
@@ -45,8 +46,7 @@ class OnnxRuntimeSession:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001 - its exceptions share no other base
-            reason = " ".join(str(error).split())
-            raise InferenceError(f"ONNX Runtime does not load {path}: {reason}") from None
+            raise InferenceError(f"ONNX Runtime does not load {path}: {reason(error)}") from None
         self.inputs = tuple(map(_described, self._session.get_inputs()))
         if not self.inputs:
             raise InferenceError(f"{path} has no input")

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shufflenet_deploy.runtime.artifact import Artifact, model_bytes, model_sha256
+from shufflenet_deploy.runtime.artifact import Artifact, has_manifest, model_bytes, model_sha256
 from shufflenet_deploy.runtime.engines import Session, opener_for
 from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_input
+from shufflenet_deploy.runtime.engines.reasons import reason
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.clocks import ClockNs
 from shufflenet_deploy.runtime.machine.memory import needed_bytes, peak_memory_bytes
-from shufflenet_deploy.runtime.manifest import Manifest, manifest_path
+from shufflenet_deploy.runtime.manifest import Manifest
 from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
 from shufflenet_deploy.runtime.worker.spec import Skipped
@@ -76,8 +77,7 @@ def load(
     try:
         output = session.run(images)
     except Exception as error:  # noqa: BLE001 - engines' exceptions share no other base
-        reason = " ".join(str(error).split())
-        raise InferenceError(f"{path} does not run on {session.engine}: {reason}") from None
+        raise InferenceError(f"{path} does not run on {session.engine}: {reason(error)}") from None
     first_run_ns = clock() - start
     if manifest is None:
         check_finite(path, output)
@@ -96,7 +96,7 @@ def load(
 
 def _manifest(path: Path) -> Manifest | None:
     """The manifest that vouches for `path`; None for a file that has none beside it."""
-    if path.is_file() and not manifest_path(path).exists():
+    if path.is_file() and not has_manifest(path):
         return None
     return Artifact.open(path).manifest
 

@@ -31,6 +31,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.engines import Profiler, Session, open_session, profiler_for
+from shufflenet_deploy.runtime.engines.reasons import reason
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.clocks import ClockNs
 from shufflenet_deploy.runtime.profiling.profile import Profile, attribute
@@ -66,8 +67,9 @@ def profile(
         except InferenceError:
             raise
         except Exception as error:  # noqa: BLE001 - engines' exceptions share no other base
-            reason = " ".join(str(error).split())
-            raise InferenceError(f"{path} does not run on {session.engine}: {reason}") from None
+            raise InferenceError(
+                f"{path} does not run on {session.engine}: {reason(error)}"
+            ) from None
         trace = profiler.finish()
     if len(trace.runs_ns) != times.runs:
         raise InferenceError(

@@ -81,9 +81,7 @@ def test_the_light_models_of_the_onnx_package_are_measured(names: list[str], ben
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(
-            made.piper_voice, marks=wrong_today("another program's settings are a manifest")
-        ),
+        made.piper_voice,
         pytest.param(
             lambda path: made.embedding(path, TensorProto.INT64, 10),
             marks=wrong_today("inputs of whole numbers are refused"),
@@ -106,33 +104,26 @@ def test_free_dimensions_are_given_by_an_option(bench: Bench) -> None:
     said.require_success()
 
 
-@wrong_today("the suffix is told by its case")
 def test_a_suffix_in_capitals_is_one(bench: Bench) -> None:
     assert len(answers(worked(bench, made.convolution(bench.folder / "UPPER.ONNX")))) == 1
-
-
-LONG = "the engine's source and all its words are shown"
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         pytest.param(made.custom, r"MyOp", id="custom"),
-        pytest.param(
-            lambda path: made.convolution(path, ir=99), r"IR", id="ir", marks=wrong_today(LONG)
-        ),
+        pytest.param(lambda path: made.convolution(path, ir=99), r"IR", id="ir"),
         pytest.param(
             lambda path: made.convolution(path, opset=99),
             r"[Oo]pset",
             id="opset",
-            marks=wrong_today(LONG),
         ),
         pytest.param(
             lambda path: made.external(path, "gone.data"),
             r"gone\.data",
             id="external_missing",
         ),
-        pytest.param(made.fixed_inside, r"batch|shape", id="fixed_inside", marks=wrong_today(LONG)),
+        pytest.param(made.fixed_inside, r"batch|shape", id="fixed_inside"),
         pytest.param(made.infinite_beside, r"not finite", id="infinite"),
     ],
 )
@@ -152,10 +143,8 @@ def test_what_an_engine_does_not_take_is_refused_without_its_source(
     [("lfs", r"git.?lfs"), ("page", r"web page|html"), ("empty", r"empty")],
 )
 def test_what_is_no_model_is_called_what_it_is(
-    kind: str, words: str, suffix: str, bench: Bench, request: pytest.FixtureRequest
+    kind: str, words: str, suffix: str, bench: Bench
 ) -> None:
-    if (kind, suffix) != ("empty", "tflite"):  # of which LiteRT itself says so
-        request.applymarker(wrong_today("the engine's words are shown of what is no model at all"))
     path = bench.folder / f"model.{suffix}"
     path.write_bytes(made.NO_MODELS[kind])
     line = worked(bench, path).require_one_line()

@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert refused.value.usage
 
 
-@pytest.mark.parametrize("name", ["model.pb", "model", "model.ONNX"])
+@pytest.mark.parametrize("name", ["model.pb", "model", "model.onnx.part"])
 def test_a_file_that_no_engine_runs_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(InferenceError, match=f"no engine runs '{name}'"):
