@@ -12,7 +12,8 @@ from statistics import median
 from shufflenet_deploy.export.formats import quantiser_for
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.errors import ExportError, ProcessError
-from shufflenet_deploy.runtime.worker.client import EVALUATION, module_command, run, run_worker
+from shufflenet_deploy.runtime.worker.client import EVALUATION, run, run_worker
+from shufflenet_deploy.runtime.worker.isolation import module_command
 from shufflenet_deploy.runtime.worker.spec import Spec
 
 ROUNDS = 30

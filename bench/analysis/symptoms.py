@@ -96,7 +96,7 @@ def used_up_quota(results: Results) -> str | None:
 
 def too_many_threads(results: Results) -> str | None:
     """More threads than cores that may be used, so that they wait for each other."""
-    threads = max(results.parameters.threads)
+    threads = max(results.parameters.threads, default=1)
     limits = [results.environment.usable_cores, len(results.parameters.cores) or None]
     usable = min((limit for limit in limits if limit is not None), default=None)
     if usable is None or threads <= usable:

@@ -211,7 +211,7 @@ KINDS = {
     ),
     "quota": Kind(
         "a container's limit stopped the worker again and again",
-        "lift the limit (--cpus of docker run, cpu.max), or measure with fewer --threads",
+        "lift the limit of its cgroup (cpu.max), or measure with fewer --threads",
         _alone(used_up_quota),
     ),
     "low-frequency": Kind(

@@ -28,6 +28,7 @@ from shufflenet_deploy.runtime.agent.protocol import (
     Work,
 )
 from shufflenet_deploy.runtime.errors import BenchError, ProcessError
+from shufflenet_deploy.runtime.worker.isolation import isolated_environment
 from shufflenet_deploy.runtime.worker.protocol import Listener, Report, decode_answer
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
@@ -76,6 +77,7 @@ class AgentClient:
             stderr=subprocess.PIPE,
             # Neither the terminal's Ctrl-C nor its questions are for this process.
             start_new_session=True,
+            env=isolated_environment(),
         )
         self._remarks: deque[str] = deque(maxlen=_LAST_LINES)
         # Heard by a thread: what Ctrl-C interrupts while it reads a line has lost half of it.

@@ -13,7 +13,8 @@ from shufflenet_deploy.runtime.agent.protocol import Begin
 from shufflenet_deploy.runtime.artifact import copied_files
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import shown
-from shufflenet_deploy.runtime.worker.client import AGENT, module_command
+from shufflenet_deploy.runtime.worker.client import AGENT
+from shufflenet_deploy.runtime.worker.isolation import module_command
 from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 

@@ -20,7 +20,8 @@ from shufflenet_deploy.runtime.errors import BenchError, InferenceError, Process
 from shufflenet_deploy.runtime.formats import format_of
 from shufflenet_deploy.runtime.manifest import Manifest
 from shufflenet_deploy.runtime.options import Options
-from shufflenet_deploy.runtime.worker.client import EXPORT, module_command, run
+from shufflenet_deploy.runtime.worker.client import EXPORT, run
+from shufflenet_deploy.runtime.worker.isolation import module_command
 
 EXPORTER = module_command(EXPORT)
 _NEEDED_TO_EXPORT = ("torch", "onnx")

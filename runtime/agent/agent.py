@@ -36,7 +36,8 @@ from shufflenet_deploy.runtime.agent.protocol import (
 )
 from shufflenet_deploy.runtime.machine.governor import Governor
 from shufflenet_deploy.runtime.machine.reading import ROOT
-from shufflenet_deploy.runtime.worker.client import WORKER, module_command
+from shufflenet_deploy.runtime.worker.client import WORKER
+from shufflenet_deploy.runtime.worker.isolation import module_command
 from shufflenet_deploy.runtime.worker.process import AT_ONCE, Process
 
 LAUNCH = "SHUFFLENET_DEPLOY_LAUNCH"

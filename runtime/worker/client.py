@@ -17,6 +17,7 @@ from types import FrameType
 import msgspec
 
 from shufflenet_deploy.runtime.endings import DONE
+from shufflenet_deploy.runtime.worker.isolation import PREFIX, module_command
 from shufflenet_deploy.runtime.worker.process import Process
 from shufflenet_deploy.runtime.worker.protocol import Listener, Report, decode_answer
 from shufflenet_deploy.runtime.worker.spec import Answer, Progress, Spec
@@ -32,20 +33,6 @@ packages that this one does not import: they meet only so, and through files."""
 GRACE_SECONDS = 10.0
 """How long an interrupted process has to put away what it has begun."""
 _LOOK_SECONDS = 0.5
-
-PREFIX = (sys.executable,)
-"""What starts a command of this very installation: its own Python."""
-
-
-def module_command(module: str, prefix: Sequence[str] = PREFIX) -> list[str]:
-    """What runs `module` with the Python that `prefix` starts.
-
-    Nothing is imported from the current folder, in which there may be a random.py, nor from the
-    user's own packages; and the variables by which the user sets up Python are not for ours, but
-    where a bundle's Python finds its parts by them.
-    """
-    isolated = ("-I",) if tuple(prefix) == PREFIX else ("-P", "-s")
-    return [*prefix, *isolated, "-m", module]
 
 
 def _unheard(progress: Progress) -> None:

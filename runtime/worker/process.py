@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import IO
 
+from shufflenet_deploy.runtime.worker.isolation import isolated_environment
+
 AT_ONCE = 1 << 16
 """The most bytes that are read at once."""
 _READS = 4
@@ -37,6 +39,7 @@ class Process:
                 stdout=self._answer,
                 stderr=None if shown else subprocess.PIPE,
                 process_group=0,
+                env=isolated_environment(),
             )
             failing.pop_all()
         self._rest = b""

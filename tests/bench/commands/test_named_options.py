@@ -35,7 +35,7 @@ COMMANDS = {
 }
 ROOT = Path(next(iter(shufflenet_deploy.bench.__path__))).resolve().parent
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-_OTHERS = ("torchrun",)
+_OTHERS = ("torchrun", "pip install")
 """Other programs, which a sentence may name with options of theirs."""
 
 
@@ -101,7 +101,7 @@ def sentences(path: Path) -> Iterator[tuple[int, str]]:
             "bench",
             ("shufflenet-bench", "shufflenet-report", "shufflenet-eval", "shufflenet-export"),
         ),
-        ("export", ("shufflenet-export", "shufflenet-bench")),
+        ("export", ("shufflenet-export", "shufflenet-bench", "shufflenet-train")),
         ("models", ("shufflenet-train", "shufflenet-export")),
         ("runtime", tuple(COMMANDS)),
     ],

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from shufflenet_deploy.runtime.errors import ProcessError
-from shufflenet_deploy.runtime.worker.client import PREFIX, run, run_worker
+from shufflenet_deploy.runtime.worker.client import run, run_worker
+from shufflenet_deploy.runtime.worker.isolation import PREFIX
 from shufflenet_deploy.runtime.worker.spec import Progress, Spec
 
 SECONDS = 60.0
