@@ -15,6 +15,7 @@ import msgspec
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import RESULTS, load
 from shufflenet_deploy.bench.version_2 import from_version_2
+from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
 from shufflenet_deploy.runtime.formats import FORMATS
@@ -61,6 +62,9 @@ class Parameters(_Record, frozen=True, kw_only=True):
     untimed: int = 5
     timed: int = 3
     cool_down: bool = False
+    inputs: tuple[GivenInput, ...] = ()
+    """What the user said of inputs of models without a manifest; their files are paths on the
+    host."""
     seed: int = 0
 
 
@@ -78,6 +82,9 @@ class Probe(_Record, frozen=True, kw_only=True):
     """The name by which the engine calls itself; of several distributions that bring it, the one
     that ran."""
     engine_version: str
+    inputs: tuple[UsedInput, ...] = ()
+    """What each input of a model without a manifest got; none for one that has a manifest, which
+    says it."""
     remarks: dict[str, int | float | str] = {}
     """What this engine alone says of the model, such as how many pieces of it a delegate runs."""
     difference: float | None

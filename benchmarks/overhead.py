@@ -127,7 +127,7 @@ def _ratio(path: Path, number: int) -> float:
 def _bare_loop(loaded: Loaded, spec: Spec) -> Callable[[], list[int]]:
     """A burst as one would write it by hand; the times of its timed runs in nanoseconds."""
     session: Any = loaded.session
-    images, untimed, timed = loaded.images, spec.untimed, spec.timed
+    (images,), untimed, timed = loaded.arrays, spec.untimed, spec.timed
 
     def onnxruntime() -> list[int]:
         engine, feed, names = session._session, {session.inputs[0].name: images}, session._outputs
@@ -141,7 +141,7 @@ def _bare_loop(loaded: Loaded, spec: Spec) -> Callable[[], list[int]]:
         return times
 
     def litert() -> list[int]:
-        engine, put, get = session._interpreter, session._input, session._output
+        engine, put, get = session._interpreter, session._indices[0], session._output
         times = []
         for _ in range(untimed):
             engine.set_tensor(put, images)

@@ -64,8 +64,9 @@ class OneByOne:
         """What the model takes."""
         return self.session.inputs
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """Images (N, ...) -> logits (N, classes)."""
+        (images,) = inputs
         return np.concatenate([self.session.run(image[None]) for image in images])
 
 

@@ -30,6 +30,7 @@ from shufflenet_deploy.bench.analysis.symptoms import (
 from shufflenet_deploy.bench.analysis.wording import count
 from shufflenet_deploy.bench.results import Model, Results
 from shufflenet_deploy.runtime.engines import ENGINES, Doubt
+from shufflenet_deploy.runtime.engines.given import UsedInput
 from shufflenet_deploy.runtime.worker.warm_up import WINDOW
 
 ARM64 = ("aarch64", "arm64")
@@ -92,6 +93,9 @@ def _notes(results: Results) -> Iterator[str]:
             f"In {slow:.0%} of the bursts the processor was slower than at its best, as a fixed "
             f"computation beside each of them shows. {consequence}"
         )
+    for model in results.models:
+        if model.probe and model.probe.inputs:
+            yield f"{model.called} got {'; '.join(map(_input, model.probe.inputs))}."
     options = [model.options for model in results.models if model.options]
     if any(made_of.weights == "random" for made_of in options):
         yield "Networks with random weights take as long as trained ones, and recognise nothing."
@@ -102,6 +106,13 @@ def _notes(results: Results) -> Iterator[str]:
             "At sizes other than 224x224, AlexNet's last map is pooled adaptively to the 6x6 that "
             "its classifier takes; the paper does not say what it did."
         )
+
+
+def _input(used: UsedInput) -> str:
+    """What an input got, such as ``x: 1x3x48x192 float32, random normal``."""
+    shape = "x".join(map(str, used.shape)) or "one"
+    values = {"normal": "random normal", "all": "random, of all values"}.get(used.values)
+    return f"{used.name}: {shape} {used.dtype}, {values or used.values}"
 
 
 def _emulated(results: Results) -> str | None:

@@ -14,7 +14,10 @@ from shufflenet_deploy.bench.commands.options import (
     Engines,
     Folder,
     Formats,
+    InputFiles,
     Precisions,
+    Ranges,
+    Shapes,
     caches,
 )
 from shufflenet_deploy.runtime.errors import BenchError
@@ -73,6 +76,9 @@ def counts(
         ),
     ] = None,
     artifacts: Folder = Path("artifacts"),
+    shapes: Shapes = None,
+    ranges: Ranges = None,
+    inputs: InputFiles = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, max=256, show_default="one a core", help="So many at once."),
@@ -95,6 +101,7 @@ def counts(
     from shufflenet_deploy.bench.compare.counts_table import show
     from shufflenet_deploy.bench.emulation.processors import DEFAULT
     from shufflenet_deploy.bench.measure.counts import CountPlan
+    from shufflenet_deploy.bench.measure.inputs import given_inputs
     from shufflenet_deploy.bench.measure.session import Choice
     from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.presentation.terminal import stdout_console
@@ -115,6 +122,7 @@ def counts(
         subjects=(),
         cpus=tuple(dict.fromkeys(cpus or (DEFAULT,))),
         caches=caches(kind) is True,
+        inputs=given_inputs(shapes or (), ranges or (), inputs or ()),
         jobs=jobs or len(os.sched_getaffinity(0)),
     )
     begun = _begin(plan, out, resume)

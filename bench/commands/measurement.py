@@ -20,8 +20,11 @@ from shufflenet_deploy.bench.commands.options import (
     Engines,
     Folder,
     Formats,
+    InputFiles,
     Precisions,
     Provision,
+    Ranges,
+    Shapes,
     caches,
     numbers,
     way,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from shufflenet_deploy.bench.devices.options import DeviceOptions
     from shufflenet_deploy.bench.measure.session import Choice
     from shufflenet_deploy.bench.results import Parameters, Results
+    from shufflenet_deploy.runtime.engines.given import GivenInput
     from shufflenet_deploy.runtime.machine.environment import Environment
 
 DEFAULT_SUITE = "quick"
@@ -95,6 +99,9 @@ def run(
     precisions: Precisions = None,
     engines: Engines = None,
     artifacts: Folder = Path("artifacts"),
+    shapes: Shapes = None,
+    ranges: Ranges = None,
+    inputs: InputFiles = None,
     threads: Annotated[
         str,
         typer.Option(
@@ -184,6 +191,7 @@ def run(
     from shufflenet_deploy.bench.devices import check_options
     from shufflenet_deploy.bench.devices.boards import find_board
     from shufflenet_deploy.bench.devices.options import DeviceOptions
+    from shufflenet_deploy.bench.measure.inputs import given_inputs
     from shufflenet_deploy.bench.measure.session import Choice
     from shufflenet_deploy.bench.presentation.terminal import stderr_console, tell
     from shufflenet_deploy.bench.results import check_writable
@@ -199,6 +207,7 @@ def run(
         engines=tuple(dict.fromkeys(engines or ())),
     )
     needed = choice.needed_engines()
+    given = given_inputs(shapes or (), ranges or (), inputs or ())
     board = find_board(device)
     stderr = stderr_console()
     options = DeviceOptions(
@@ -213,7 +222,14 @@ def run(
     check_options(board, options)
     if native_runner and not native_runner.is_file():
         raise BenchError(f"--native-runner {native_runner}: it is no file", usage=True)
-    parameters = _parameters(threads, cores, processes, rounds, interval, max_minutes, cool_down)
+    if native_runner and given:
+        raise BenchError(
+            "--native-runner: it makes inputs of its own; leave out --shape, --range and --input",
+            usage=True,
+        )
+    parameters = _parameters(
+        threads, cores, processes, rounds, interval, max_minutes, cool_down, given
+    )
     job = _Job(board, any_board, options, choice, parameters, out, as_json, stderr)
     if profile:
         _profile(job, needed)
@@ -245,6 +261,7 @@ def _parameters(
     interval: float,
     max_minutes: float | None,
     cool_down: bool,
+    inputs: tuple[GivenInput, ...],
 ) -> Parameters:
     from msgspec.structs import replace
 
@@ -257,6 +274,7 @@ def _parameters(
         interval_percent=interval,
         minutes=max_minutes,
         cool_down=cool_down,
+        inputs=inputs,
     )
     if processes is None:
         return parameters

@@ -70,6 +70,33 @@ Precisions = Annotated[
         help="Of the suite; may be repeated.",
     ),
 ]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--shape",
+        metavar="[NAME=]NxN...",
+        help="Of a model without a manifest: the sizes of an input of which it leaves some open, "
+        "such as x=1x3x48x192; may be repeated.",
+    ),
+]
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--range",
+        metavar="[NAME=]LOW:HIGH",
+        show_default="normal floats, all pixels, zero for other whole numbers",
+        help="Of the same: the numbers that an input gets, both included; or one, such as "
+        "rate=16000; may be repeated.",
+    ),
+]
+InputFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="[NAME=]FILE.npy",
+        help="Of the same: what an input gets, as numpy.save wrote it; may be repeated.",
+    ),
+]
 Folder = Annotated[
     Path,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from shufflenet_deploy.bench.counted import Counted
@@ -11,6 +12,7 @@ from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.emulation.count import count
 from shufflenet_deploy.bench.emulation.machine import Machine
 from shufflenet_deploy.bench.emulation.processors import find_processor
+from shufflenet_deploy.runtime.engines.given import GivenInput
 from shufflenet_deploy.runtime.worker.client import WORKER
 from shufflenet_deploy.runtime.worker.counting import Request
 from shufflenet_deploy.runtime.worker.protocol import Report
@@ -37,9 +39,9 @@ class EmulatedDevice:
         """See `Device.run`. The times of its answer are the emulator's, and to be dropped."""
         return self._local.run(spec, report)
 
-    def count(self, placed: str, engine: str) -> Counted:
+    def count(self, placed: str, engine: str, inputs: Sequence[GivenInput] = ()) -> Counted:
         """See `Counter.count`."""
-        request = Request(artifact=placed, engine=engine)
+        request = Request(artifact=placed, engine=engine, inputs=tuple(inputs))
         return count(self._machine, placed, self._caches, request=request).counted
 
     def close(self) -> None:

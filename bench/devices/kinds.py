@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.devices.options import DeviceOptions
+from shufflenet_deploy.runtime.engines.given import GivenInput
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
@@ -39,9 +40,10 @@ class Device(Protocol):
 class Counter(Protocol):
     """A `Device` without a latency, which counts what an inference takes instead."""
 
-    def count(self, placed: str, engine: str) -> Counted:
+    def count(self, placed: str, engine: str, inputs: Sequence[GivenInput] = ()) -> Counted:
         """Of the artifact that `put` has placed there, on the engine of that name, with one thread.
 
+        `inputs` are as of a `Spec`.
         Raises `BenchError` where it does not run, and KeyboardInterrupt.
         """
 

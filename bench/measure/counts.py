@@ -22,8 +22,10 @@ from shufflenet_deploy.bench.emulation.machine import Machine
 from shufflenet_deploy.bench.emulation.processors import Processor, find_processor
 from shufflenet_deploy.bench.emulation.qemu import find_qemu
 from shufflenet_deploy.bench.measure.artifacts import Subject
+from shufflenet_deploy.bench.measure.inputs import placed, require_used
+from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
 from shufflenet_deploy.runtime.errors import BenchError
-from shufflenet_deploy.runtime.files import staged
+from shufflenet_deploy.runtime.files import named, staged
 from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.counting import Request
 
@@ -44,6 +46,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     engine: str
     engine_version: str
     cpu: str
+    inputs: tuple[UsedInput, ...] = ()
+    """What each input of a model without a manifest got."""
     difference: float | None
     """How far the self-check's logits are from the manifest's, see `SelfCheck`; None for a file
     without a manifest."""
@@ -73,6 +77,8 @@ class CountPlan(msgspec.Struct, frozen=True, kw_only=True):
     subjects: tuple[Subject, ...]
     cpus: tuple[str, ...]
     caches: bool
+    inputs: tuple[GivenInput, ...] = ()
+    """What the user said of inputs of models without a manifest."""
     jobs: int
     """How many artifacts are counted at once."""
 
@@ -109,7 +115,7 @@ def count_all(begun: Counts, plan: CountPlan, tell: Tell) -> Iterator[Counts]:
     }
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=max(1, plan.jobs)) as pool:
-        running = [pool.submit(_entry, *job, plan.caches, tell, stop) for job in jobs.values()]
+        running = [pool.submit(_entry, *job, plan, tell, stop) for job in jobs.values()]
         try:
             for done, future in enumerate(as_completed(running), start=1):
                 entry = future.result()
@@ -119,7 +125,9 @@ def count_all(begun: Counts, plan: CountPlan, tell: Tell) -> Iterator[Counts]:
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-    yield replace(begun, entries=_ordered(there, plan, begun), complete=True)
+    entries = _ordered(there, plan, begun)
+    require_used(plan.inputs, [entry.inputs for entry in entries])
+    yield replace(begun, entries=entries, complete=True)
 
 
 def _ordered(
@@ -140,13 +148,14 @@ def _ordered(
 
 
 def _entry(
-    subject: Subject, processor: Processor, caches: bool, tell: Tell, stop: threading.Event
+    subject: Subject, processor: Processor, plan: CountPlan, tell: Tell, stop: threading.Event
 ) -> Entry:
     machine = Machine(processor, (subject.engine,), tell)
     try:
-        placed = machine.place(subject.path)
-        request = Request(artifact=placed, engine=subject.engine)
-        figures = count(machine, placed, caches, stop, request)
+        there = machine.place(subject.path)
+        inputs = placed(plan.inputs, lambda path: machine.place(named(path)))
+        request = Request(artifact=there, engine=subject.engine, inputs=inputs)
+        figures = count(machine, there, plan.caches, stop, request)
     finally:
         machine.close()
     if figures.counting.sha256 != subject.sha256:
@@ -159,6 +168,7 @@ def _entry(
         engine=figures.counting.engine,
         engine_version=figures.counting.engine_version,
         cpu=processor.name,
+        inputs=figures.counting.inputs,
         difference=figures.counting.difference,
         counted=figures.counted,
     )

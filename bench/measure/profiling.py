@@ -14,11 +14,13 @@ import msgspec
 from shufflenet_deploy.bench.devices import Device
 from shufflenet_deploy.bench.documents import PROFILE, load
 from shufflenet_deploy.bench.measure.artifacts import Subject
+from shufflenet_deploy.bench.measure.inputs import placed, require_used
 from shufflenet_deploy.bench.measure.protocol import Report, Step
 from shufflenet_deploy.bench.measure.records import no_room
 from shufflenet_deploy.bench.results import Parameters
 from shufflenet_deploy.runtime.engines import find_engine
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.files import named
 from shufflenet_deploy.runtime.profiling.profile import Profile
 from shufflenet_deploy.runtime.worker.spec import Spec
 
@@ -47,11 +49,14 @@ def profiles(
 
     Raises `BenchError` for one that does not fit the memory, and where it is interrupted.
     """
+    inputs = placed(parameters.inputs, lambda path: device.put(named(path)))
+    taken = []
     for threads in parameters.threads:
         for subject in subjects:
             spec = Spec(
                 artifacts=(device.put(subject.path),),
                 engines=(subject.engine,),
+                inputs=inputs,
                 rounds=0,
                 threads=threads,
                 cores=parameters.cores,
@@ -64,6 +69,8 @@ def profiles(
             if answer.stopped == "interrupted":
                 raise BenchError("interrupted: a profile is whole or nothing")
             yield from answer.profiles
+            taken += [model.inputs for model in answer.models]
+    require_used(parameters.inputs, taken)
 
 
 def encode(made: Sequence[Profile]) -> bytes:

@@ -21,11 +21,13 @@ from shufflenet_deploy.bench.analysis.selection import full_speed
 from shufflenet_deploy.bench.devices import Counter, Device
 from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.bench.measure.demand import is_open, next_rounds, present
+from shufflenet_deploy.bench.measure.inputs import placed, require_used
 from shufflenet_deploy.bench.measure.plan import plan
 from shufflenet_deploy.bench.measure.records import checked, no_room, probe, same_file, timed
 from shufflenet_deploy.bench.measure.schedule import Forecast
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.results import Block, Model, Parameters, Results, Run, Target, Timed
+from shufflenet_deploy.runtime.engines.given import GivenInput
 from shufflenet_deploy.runtime.files import named, shown
 from shufflenet_deploy.runtime.machine.clocks import ClockSeconds
 from shufflenet_deploy.runtime.machine.environment import Environment
@@ -151,6 +153,7 @@ class _Measurement:
                 cores=self._results.parameters.cores,
                 artifacts=(self._place(model),),
                 engines=(model.engine,),
+                inputs=self._inputs(),
                 rounds=0,
             )
             began = self._clock()
@@ -159,18 +162,21 @@ class _Measurement:
                 (measured,) = answer.models
                 same_file(model, measured)
                 self._forecast.saw_alone(index, measured, self._clock() - began)
-                probed = probe(measured, self._results.target.latency)
+                alone = probe(measured, self._results.target.latency)
                 if isinstance(self._device, Counter):
                     self._report(
                         Step(f"counting: {model.called}", None),
                         Progress(stage="count", done=0, total=1),
                     )
-                    counted = self._device.count(self._place(model), model.engine)
-                    probed = replace(probed, counted=counted)
-                self._replace_model(index, replace(model, probe=probed))
+                    counted = self._device.count(self._place(model), model.engine, spec.inputs)
+                    alone = replace(alone, counted=counted)
+                self._replace_model(index, replace(model, probe=alone))
             elif answer.skipped:
                 self._replace_model(index, replace(model, skipped=no_room(answer)))
             yield
+        probed = [model.probe.inputs for model in self._results.models if model.probe]
+        if len(probed) == len(self._results.models):
+            require_used(self._results.parameters.inputs, probed)
 
     def _turns(self) -> Iterator[None]:
         while open_blocks := self._open_blocks():
@@ -204,6 +210,7 @@ class _Measurement:
             cores=parameters.cores,
             artifacts=tuple(self._place(self._results.models[member]) for member in members),
             engines=tuple(self._results.models[member].engine for member in members),
+            inputs=self._inputs(),
             rounds=next_rounds(self._results, block),
             seconds=parameters.seconds_per_process,
             untimed=parameters.untimed,
@@ -252,9 +259,15 @@ class _Measurement:
         return answer
 
     def _place(self, model: Model) -> str:
-        if model.path not in self._places:
-            self._places[model.path] = self._device.put(named(model.path))
-        return self._places[model.path]
+        return self._place_file(model.path)
+
+    def _place_file(self, path: str) -> str:
+        if path not in self._places:
+            self._places[path] = self._device.put(named(path))
+        return self._places[path]
+
+    def _inputs(self) -> tuple[GivenInput, ...]:
+        return placed(self._results.parameters.inputs, self._place_file)
 
     def _replace_model(self, index: int, model: Model) -> None:
         models = list(self._results.models)

@@ -24,6 +24,7 @@ def probe(answer: ModelAnswer, latency: bool) -> Probe:
     return Probe(
         engine=answer.engine,
         engine_version=answer.engine_version,
+        inputs=answer.inputs,
         remarks=answer.remarks,
         difference=answer.difference,
         peak_memory_bytes=answer.peak_memory_bytes,

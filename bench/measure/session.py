@@ -20,6 +20,7 @@ from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.paper.suites import find_suite
 from shufflenet_deploy.bench.results import Parameters, Results, Target, read, write
 from shufflenet_deploy.runtime.engines import ENGINES
+from shufflenet_deploy.runtime.engines.given import GivenInput
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
@@ -158,6 +159,7 @@ def _go_on(earlier: Results, begun: Results, out: Path) -> Results:
             ("the device", earlier.target, begun.target),
             ("the machine or its software", earlier.environment, begun.environment),
             ("--threads, --cores or --cool-down", _fixed(earlier), _fixed(begun)),
+            ("--shape, --range or --input", _given(earlier), _given(begun)),
         )
         if before != now
     ]
@@ -194,7 +196,12 @@ def _fixed(results: Results) -> Parameters:
         patience_minutes=usual.patience_minutes,
         hasty_processes=usual.hasty_processes,
         minutes=None,
+        inputs=(),
     )
+
+
+def _given(results: Results) -> tuple[GivenInput, ...]:
+    return results.parameters.inputs
 
 
 def carry_out(device: Device, begun: Results, paper: Paper, out: Path, stderr: Console) -> Results:
@@ -213,13 +220,23 @@ def carry_out(device: Device, begun: Results, paper: Paper, out: Path, stderr: C
         results = structs.replace(results, ended="interrupted")
         if _has_anything(results):
             write(out, results)  # it may have come during the last writing
+        else:
+            _forget(results, begun, out)
     except BenchError as error:
-        if not _has_anything(results):
+        # Of models alone, a command that says what was missing has no use.
+        if not _has_anything(results) or (error.usage and not results.runs):
+            _forget(results, begun, out)
             raise
         raise BenchError(
             f"{error}; what was measured before is in {out}, and --resume goes on with it"
         ) from None
     return results
+
+
+def _forget(results: Results, begun: Results, out: Path) -> None:
+    """Remove what was written in vain, which would stand in the way of the next measurement."""
+    if results is not begun and not _has_anything(begun):
+        out.unlink(missing_ok=True)
 
 
 def _has_anything(results: Results) -> bool:

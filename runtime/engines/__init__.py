@@ -49,14 +49,17 @@ class Session(Protocol):
     def inputs(self) -> tuple[Input, ...]:
         """What the model takes: at least one."""
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Images (N, ...) in the model's own layout -> logits (N, classes), for any N."""
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        """One array for each of `inputs` -> the first output.
+
+        Of an artifact: images (N, ...) in its own layout -> logits (N, classes), for any N.
+        """
 
 
 class Profiler(Protocol):
     """A model loaded into an engine that records its runs."""
 
-    def run(self, images: NDArray[Any]) -> object:
+    def run(self, *inputs: NDArray[Any]) -> object:
         """One run."""
 
     def record(self) -> None:

@@ -30,7 +30,7 @@ except ImportError as missing:
 
 
 class LiteRTSession:
-    """A `Session` of LiteRT. Input and output are the model's first."""
+    """A `Session` of LiteRT. The output is the model's first."""
 
     engine = ENGINE
     engine_version = version(DISTRIBUTION)
@@ -45,9 +45,9 @@ class LiteRTSession:
         if not details:
             raise InferenceError(f"{path} has no input")
         self.inputs = tuple(map(_described, details))
-        self._input = details[0]["index"]
+        self._indices = [tensor["index"] for tensor in details]
         self._output = self._interpreter.get_output_details()[0]["index"]
-        self._shape = tuple(details[0]["shape"])
+        self._shapes = [tuple(tensor["shape"]) for tensor in details]
 
     @property
     def remarks(self) -> Remarks:
@@ -59,16 +59,20 @@ class LiteRTSession:
         names = [operator["op_name"] for operator in operators]
         return {DELEGATE_PARTITIONS: names.count("DELEGATE")}
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
-        """See `Session.run`. A batch of another size than the last costs a reallocation."""
-        if images.shape != self._shape:
-            self._interpreter.resize_tensor_input(self._input, images.shape, strict=True)
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        """See `Session.run`. Inputs of other shapes than the last cost a reallocation."""
+        shapes = [array.shape for array in inputs]
+        if shapes != self._shapes:
+            for index, before, now in zip(self._indices, self._shapes, shapes, strict=True):
+                if now != before:
+                    self._interpreter.resize_tensor_input(index, now, strict=True)
             self._interpreter.allocate_tensors()
-            self._shape = images.shape
-        self._interpreter.set_tensor(self._input, images)
+            self._shapes = shapes
+        for index, array in zip(self._indices, inputs, strict=True):
+            self._interpreter.set_tensor(index, array)
         self._interpreter.invoke()
-        logits: NDArray[Any] = self._interpreter.get_tensor(self._output)
-        return logits
+        output: NDArray[Any] = self._interpreter.get_tensor(self._output)
+        return output
 
 
 def _described(tensor: dict[str, Any]) -> Input:

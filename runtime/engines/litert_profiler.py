@@ -57,11 +57,13 @@ class LiteRTProfiler:
         self._runs: list[list[Event]] = []
         self._filled: NDArray[Any] | None = None
 
-    def run(self, images: NDArray[Any]) -> None:
+    def run(self, *inputs: NDArray[Any]) -> None:
         """One run."""
-        if images is not self._filled:
-            self._model.fill(images)
-            self._filled = images
+        if len(inputs) > 1:
+            raise InferenceError(f"LiteRT's profiler is used for one input, not for {len(inputs)}")
+        if inputs[0] is not self._filled:
+            self._model.fill(inputs[0])
+            self._filled = inputs[0]
         self._model.run()
 
     def record(self) -> None:

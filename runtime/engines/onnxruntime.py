@@ -18,7 +18,7 @@ _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 
 
 class OnnxRuntimeSession:
-    """A `Session` of ONNX Runtime. Input and output are the model's first.
+    """A `Session` of ONNX Runtime. The output is the model's first.
 
     With `trace` its profiler records every run, for a file whose name begins so.
     """
@@ -50,13 +50,14 @@ class OnnxRuntimeSession:
         self.inputs = tuple(map(_described, self._session.get_inputs()))
         if not self.inputs:
             raise InferenceError(f"{path} has no input")
-        self._input = self.inputs[0].name
+        self._names = [tensor.name for tensor in self.inputs]
         self._outputs = [self._session.get_outputs()[0].name]
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """See `Session.run`."""
-        logits: NDArray[Any] = self._session.run(self._outputs, {self._input: images})[0]
-        return logits
+        given = dict(zip(self._names, inputs, strict=True))
+        output: NDArray[Any] = self._session.run(self._outputs, given)[0]
+        return output
 
     def end_profiling(self) -> Path:
         """Write the trace of all runs; its file."""

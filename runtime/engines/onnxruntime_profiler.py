@@ -49,9 +49,9 @@ class OnnxRuntimeProfiler:
         self._folder = tempfile.TemporaryDirectory(prefix="shufflenet-profile-")
         self._session = OnnxRuntimeSession(path, threads, Path(self._folder.name, "trace"))
 
-    def run(self, images: NDArray[Any]) -> None:
+    def run(self, *inputs: NDArray[Any]) -> None:
         """One run."""
-        self._session.run(images)
+        self._session.run(*inputs)
 
     def record(self) -> None:
         """Nothing: the trace keeps all runs."""

@@ -18,6 +18,7 @@ from typing import Annotated
 import msgspec
 
 from shufflenet_deploy.runtime.endings import fail
+from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.processor import limit_pools
 
@@ -34,6 +35,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The artifact's path for this process."""
     engine: str | None = None
     """The name of the engine; None takes the first that runs the artifact's format."""
+    inputs: tuple[GivenInput, ...] = ()
+    """As of a `Spec`."""
     settle: _Count = 5
     """Runs before the first mark, until the engine has packed its weights and planned its memory,
     and Python has adapted most of its own code."""
@@ -51,6 +54,8 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     engine_version: str
     difference: float | None
     """The difference of the self-check, see `SelfCheck`; None for a file without a manifest."""
+    inputs: tuple[UsedInput, ...]
+    """As of a `ModelAnswer`."""
 
 
 def main() -> None:
@@ -77,7 +82,8 @@ def count(request: Request) -> Counting:
     from shufflenet_deploy.runtime.worker.loading import load
     from shufflenet_deploy.runtime.worker.spec import Skipped
 
-    loaded = load(Path(request.artifact), 1, _no_clock, _unknown, request.engine)
+    path = Path(request.artifact)
+    loaded = load(path, 1, _no_clock, _unknown, request.engine, given=request.inputs)
     assert not isinstance(loaded, Skipped)
     for _ in range(request.settle):
         loaded.run()
@@ -90,6 +96,7 @@ def count(request: Request) -> Counting:
         engine=loaded.session.engine,
         engine_version=loaded.session.engine_version,
         difference=loaded.difference,
+        inputs=loaded.inputs,
     )
 
 

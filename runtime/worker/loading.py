@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.artifact import Artifact, has_manifest, model_bytes, model_sha256
 from shufflenet_deploy.runtime.engines import Session, opener_for
-from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_input
+from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
+from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_inputs
 from shufflenet_deploy.runtime.engines.reasons import reason
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.clocks import ClockNs
@@ -32,7 +33,10 @@ class Loaded:
     engine: str | None
     """The name of the engine that was asked for; None takes the format's first."""
     session: Session
-    images: NDArray[Any]
+    arrays: tuple[NDArray[Any], ...]
+    """One for each input of the model."""
+    inputs: tuple[UsedInput, ...]
+    """What these are; none for a file with a manifest, which says it."""
     load_ns: int
     first_run_ns: int
     difference: float | None
@@ -40,7 +44,7 @@ class Loaded:
 
     def run(self) -> object:
         """One inference."""
-        return self.session.run(self.images)
+        return self.session.run(*self.arrays)
 
 
 def load(
@@ -51,15 +55,16 @@ def load(
     engine: str | None = None,
     *,
     strict: bool = True,
+    given: Sequence[GivenInput] = (),
 ) -> Loaded | Skipped:
     """Load the model in `path` into the engine called `engine`, by default its format's first.
 
     It is left out where it needs more memory than is available.
 
-    With a manifest it is checked against that; without one, as other tools leave it, it gets an
-    input by its own description and must answer finite numbers. Raises `InferenceError` for a
-    file that is not what its manifest says, that no engine runs, or that computes something
-    else here than where it was exported, the latter only where it is `strict`.
+    With a manifest it is checked against that; without one, as other tools leave it, it gets
+    inputs by its own description and what is `given`, and must answer finite numbers. Raises
+    `InferenceError` for a file that is not what its manifest says, that no engine runs, or that
+    computes something else here than where it was exported, the latter only where it is `strict`.
     """
     manifest = _manifest(path)
     # Opening has checked the manifest's sizes: only of other tools' models are files looked for.
@@ -72,12 +77,14 @@ def load(
     start = clock()
     session = opener(path, threads)
     load_ns = clock() - start
-    images = _images(path, manifest, session)
+    arrays, inputs = _inputs(path, manifest, session, given, available)
     start = clock()
     try:
-        output = session.run(images)
+        output = session.run(*arrays)
     except Exception as error:  # noqa: BLE001 - engines' exceptions share no other base
-        raise InferenceError(f"{path} does not run on {session.engine}: {reason(error)}") from None
+        raise InferenceError(
+            f"{path} does not run on {session.engine}{_tried(inputs)}: {reason(error)}"
+        ) from None
     first_run_ns = clock() - start
     if manifest is None:
         check_finite(path, output)
@@ -86,7 +93,8 @@ def load(
         sha256=manifest.sha256 if manifest else model_sha256(path),
         engine=engine,
         session=session,
-        images=images,
+        arrays=arrays,
+        inputs=inputs,
         load_ns=load_ns,
         first_run_ns=first_run_ns,
         difference=self_check(manifest, output, strict) if manifest else None,
@@ -101,11 +109,24 @@ def _manifest(path: Path) -> Manifest | None:
     return Artifact.open(path).manifest
 
 
-def _images(path: Path, manifest: Manifest | None, session: Session) -> NDArray[Any]:
+def _inputs(
+    path: Path,
+    manifest: Manifest | None,
+    session: Session,
+    given: Sequence[GivenInput],
+    available_bytes: int | None,
+) -> tuple[tuple[NDArray[Any], ...], tuple[UsedInput, ...]]:
     if manifest is None:
-        return seeded_input(path, session.inputs)
+        made = seeded_inputs(path, session.inputs, given, available_bytes=available_bytes)
+        return tuple(one.array for one in made), tuple(one.used for one in made)
     pixels = seeded_pixels(1, manifest.options.input_size, manifest.self_check.seed)
-    return network_input(pixels, manifest)
+    return (network_input(pixels, manifest),), ()
+
+
+def _tried(inputs: Sequence[UsedInput]) -> str:
+    """Which inputs a model does not take, where they were chosen for want of a manifest."""
+    words = [f"{one.name} {'x'.join(map(str, one.shape))} ({one.values})" for one in inputs]
+    return f" with {', '.join(words)}; see --shape, --range and --input" if words else ""
 
 
 def self_check(manifest: Manifest, logits: Floats, strict: bool = True) -> float:

@@ -47,15 +47,15 @@ def profile(
     path: Path,
     threads: int,
     runs: int,
-    images: NDArray[Any],
+    inputs: Sequence[NDArray[Any]],
     clock: ClockNs = time.perf_counter_ns,
     engine: str | None = None,
 ) -> Profile:
-    """Profile the network in `path` on `images`, (1, ...) as its input wants them.
+    """Profile the network in `path` on `inputs`, an array for each that it takes.
 
     By the engine called `engine`, by default its format's first. At least `runs` runs under the
     profiler count, and as many without; the network is in memory twice meanwhile. Raises
-    `InferenceError` where no engine takes the file or the images, or the engine offers no
+    `InferenceError` where no engine takes the file or the inputs, or the engine offers no
     profiler.
     """
     if runs < 1:
@@ -63,7 +63,7 @@ def profile(
     session = open_session(path, threads, engine)
     with closing(profiler_for(path, engine)(path, threads)) as profiler:
         try:
-            times = _measure(session, profiler, runs, images, clock)
+            times = _measure(session, profiler, runs, inputs, clock)
         except InferenceError:
             raise
         except Exception as error:  # noqa: BLE001 - engines' exceptions share no other base
@@ -104,7 +104,11 @@ class _Times:
 
 
 def _measure(
-    session: Session, profiler: Profiler, runs: int, images: NDArray[Any], clock: ClockNs
+    session: Session,
+    profiler: Profiler,
+    runs: int,
+    inputs: Sequence[NDArray[Any]],
+    clock: ClockNs,
 ) -> _Times:
     """Run both in turns, a burst each, without pauses of the garbage collector."""
     times = _Times()
@@ -114,14 +118,14 @@ def _measure(
         for turn in range(-(-runs // _TIMED)):
             untimed = _UNTIMED if turn else WARM_UP
             for _ in range(untimed):
-                session.run(images)
+                session.run(*inputs)
             for _ in range(_TIMED):
                 start = clock()
-                session.run(images)
+                session.run(*inputs)
                 times.unprofiled_ns.append(clock() - start)
             for number in range(untimed + _TIMED):
                 start = clock()
-                profiler.run(images)
+                profiler.run(*inputs)
                 elapsed = clock() - start
                 profiler.record()
                 if number >= untimed:

@@ -57,6 +57,7 @@ class _Model:
             load_ns=self.loaded.load_ns,
             first_run_ns=self.loaded.first_run_ns,
             difference=self.loaded.difference,
+            inputs=self.loaded.inputs,
             peak_memory_bytes=self.loaded.peak_memory_bytes,
             warm_up_ns=self.warmed_up.times_ns,
             stable=self.warmed_up.stable,
@@ -100,7 +101,7 @@ def _profiles(spec: Spec, models: list[_Model], instruments: Instruments) -> Ite
             loaded.path,
             spec.threads,
             spec.profile_runs,
-            loaded.images,
+            loaded.arrays,
             instruments.clock,
             loaded.engine,
         )
@@ -117,6 +118,7 @@ def _load(spec: Spec, instruments: Instruments) -> tuple[list[_Model], list[Skip
             lambda: instruments.state().available_memory_bytes,
             engine,
             strict=spec.strict,
+            given=spec.inputs,
         )
         if isinstance(loaded, Skipped):
             skipped.append(loaded)

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from shufflenet_deploy.runtime import MAX_THREADS
+from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.profiling.profile import Profile
 
-ANSWER_VERSION = 3
+ANSWER_VERSION = 4
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 _NotNegative = Annotated[int, msgspec.Meta(ge=0)]
@@ -69,6 +70,9 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     seconds: _Seconds | None = None
     """How long the rounds may take: none begins that would end later than this after the first
     began, but for `min_rounds`; None sets no limit."""
+    inputs: tuple[GivenInput, ...] = ()
+    """What the user says of inputs of models without a manifest; each model takes what is for its
+    own. Their files are paths on the device."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=MAX_THREADS)] = 1
     cores: tuple[_NotNegative, ...] = ()
     """The cores to which the worker is pinned; none leaves it to the system."""
@@ -139,6 +143,8 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The difference of the self-check, see `SelfCheck`; within the tolerance where the spec is
     strict. None for a file without a manifest, which is checked for numbers that are finite, and
     for a difference that is no number."""
+    inputs: tuple[UsedInput, ...] = ()
+    """What each input got; none for a file with a manifest, which says it."""
     peak_memory_bytes: int | None
     """The peak memory of the process when this model had been loaded and run: only for the first
     model is that its own figure."""

@@ -43,7 +43,8 @@ class _Joined:
             b"".join(halves), providers=["CPUExecutionProvider"]
         )
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        (images,) = inputs
         assert len(images) == 1
         (logits,) = self._session.run(None, {"images": images})
         return np.asarray(logits)

@@ -150,7 +150,7 @@ class _Constant:
     def __init__(self, logits: NDArray[np.float32]) -> None:
         self._logits = logits
 
-    def run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         return self._logits
 
 

@@ -195,7 +195,8 @@ class FakeSession:
         self.now_ns = 0
         self.batches: list[int] = []
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        (images,) = inputs
         changed = self.batches[-1:] != [len(images)]
         self.batches.append(len(images))
         self.now_ns += len(images) * 1_000_000 + changed * 100_000_000

@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto
 
 import case_models as made
-from cases import Bench, Said, reached, wrong_today
+from cases import Bench, Said, reached
 from fake_ssh import FakeSsh
 from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.ssh import SshLink
@@ -82,11 +82,8 @@ def test_the_light_models_of_the_onnx_package_are_measured(names: list[str], ben
     "make",
     [
         made.piper_voice,
-        pytest.param(
-            lambda path: made.embedding(path, TensorProto.INT64, 10),
-            marks=wrong_today("inputs of whole numbers are refused"),
-        ),
-        pytest.param(made.two_inputs, marks=wrong_today("models of several inputs are refused")),
+        lambda path: made.embedding(path, TensorProto.INT64, 10),
+        made.two_inputs,
     ],
     ids=["voice", "ids", "two_inputs"],
 )
@@ -96,7 +93,6 @@ def test_models_without_images_as_their_input_are_measured(
     assert len(answers(worked(bench, make(bench.folder / "model.onnx")))) == 1
 
 
-@wrong_today("other dimensions than the batch may not be free, and --shape is not known")
 def test_free_dimensions_are_given_by_an_option(bench: Bench) -> None:
     made.free_inside(bench.folder / "free.onnx")
     said = bench.measure("free.onnx", "--shape", "x=1x3x48x64")

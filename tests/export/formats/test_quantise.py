@@ -272,7 +272,7 @@ def test_a_quantisation_that_failed_is_refused() -> None:
         remarks = NO_REMARKS
         inputs = ()
 
-        def run(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        def run(self, *inputs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return np.zeros_like(logits[:1])
 
     with pytest.raises(ExportError, match="have nothing of the network's"):

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from shufflenet_deploy.runtime.engines.inputs import Input, check_finite, seeded_input
+from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
+from shufflenet_deploy.runtime.engines.inputs import TYPES, Input, check_finite, seeded_inputs
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.worker.loading import Loaded, load
 
@@ -70,8 +71,8 @@ def test_an_input_is_as_the_engine_describes_it(
     tmp_path: Path, dtype: str, shape: list[Any], made: tuple[int, ...]
 ) -> None:
     loaded = _load(_write(tmp_path / "other.onnx", [("x", dtype, shape)]))
-    assert loaded.images.shape == made
-    assert loaded.images.dtype == np.dtype(dtype)
+    assert loaded.arrays[0].shape == made
+    assert loaded.arrays[0].dtype == np.dtype(dtype)
 
 
 @pytest.mark.parametrize(
@@ -90,19 +91,103 @@ def test_a_free_dimension_other_than_the_batch_is_refused_by_name(
     assert str(tmp_path / "other.onnx") in str(refused.value)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float16", "int64", "string"])
-def test_an_input_of_another_type_is_refused_by_name(tmp_path: Path, dtype: str) -> None:
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int64"])
+def test_numbers_of_any_type_are_made(tmp_path: Path, dtype: str) -> None:
+    (array,) = _load(_write(tmp_path / "other.onnx", [("x", dtype, [1, 3])])).arrays
+    assert array.dtype.name == dtype
+    assert bool(array.any()) == (dtype != "int64")
+
+
+def test_an_input_that_is_no_number_is_refused_by_name(tmp_path: Path) -> None:
     nodes = [helper.make_node("Shape", ["x"], ["out"])]
-    path = _write(tmp_path / "other.onnx", [("x", dtype, [1, 3])], nodes, TensorProto.INT64)
-    with pytest.raises(InferenceError, match=f"takes {dtype} as its input 'x': only float32, u"):
+    path = _write(tmp_path / "other.onnx", [("x", "string", [1, 3])], nodes, TensorProto.INT64)
+    with pytest.raises(InferenceError, match="takes string as its input 'x': only float16, float"):
         _load(path)
 
 
-def test_a_model_with_several_inputs_is_refused_with_their_names(tmp_path: Path) -> None:
-    nodes = [helper.make_node("Add", ["left", "right"], ["out"])]
-    inputs = [("left", "float32", [1, 3]), ("right", "float32", [1, 3])]
-    with pytest.raises(InferenceError, match=r"has 2 inputs \('left', 'right'\)"):
-        _load(_write(tmp_path / "other.onnx", inputs, nodes))
+def test_each_of_several_inputs_gets_what_is_said_of_it(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["ids"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["left", "numbers"], ["out"]),
+    ]
+    inputs: list[tuple[str, str, list[Any]]] = [
+        ("left", "float32", ["N", "length"]),
+        ("ids", "int64", [1, "length"]),
+    ]
+    path = _write(tmp_path / "other.onnx", inputs, nodes)
+    said = [
+        GivenInput(name="left", shape=(1, 7)),
+        GivenInput(name="ids", shape=(1, 7), range=(3, 5)),
+        GivenInput(name="of another model", shape=(1,)),
+    ]
+    loaded = load(path, 1, lambda: 0, lambda: None, given=said)
+    assert isinstance(loaded, Loaded)
+    assert loaded.inputs == (
+        UsedInput(name="left", shape=(1, 7), dtype="float32", values="normal"),
+        UsedInput(name="ids", shape=(1, 7), dtype="int64", values="3:5"),
+    )
+    left, ids = loaded.arrays
+    assert set(ids.ravel()) <= {3, 4, 5}
+    np.testing.assert_array_equal(loaded.run(), left + ids.astype(np.float32))
+
+
+def test_without_a_name_the_only_input_is_meant(tmp_path: Path) -> None:
+    shape = GivenInput(shape=(2, 3, 8, 8))
+    one = [Input("x", ("N", 3, "h", "w"), "float32")]
+    (made,) = seeded_inputs(_PATH, one, [shape])
+    assert made.array.shape == (2, 3, 8, 8)
+    two = [*one, Input("y", (1,), "float32")]
+    with pytest.raises(InferenceError, match=r"dimension 2 \(h\) .* --shape x=Nx3xhxw"):
+        seeded_inputs(_PATH, two, [shape])
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "message"),
+    [
+        ((1, 3, "h", "w"), (1, 3, 8), "takes 1x3xhxw as its input 'x', and --shape 1x3x8 is 1x3x8"),
+        ((1, 3, "h", None), (1, 4, 8, 8), "takes 1x3xhxC as its input 'x', and --shape 1x4x8x8"),
+        ((), (1,), "takes one number as its input 'x', and --shape 1 is 1"),
+    ],
+)
+def test_a_shape_that_a_model_does_not_take_is_refused(
+    shape: tuple[Any, ...], given: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(InferenceError, match=message) as refused:
+        seeded_inputs(_PATH, [Input("x", shape, "float32")], [GivenInput(name="x", shape=given)])
+    assert refused.value.usage
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [("uint8", -1, 5), ("int8", 0, 128), ("int64", 0.5, 3), ("bool", 0, 2), ("uint64", 0, 2.0**65)],
+)
+def test_a_range_that_a_type_does_not_have_is_refused(dtype: str, low: float, high: float) -> None:
+    said = GivenInput(name="x", range=(low, high))
+    with pytest.raises(InferenceError, match=r"--range \S+:\S+ is no range of whole") as refused:
+        seeded_inputs(_PATH, [Input("x", (1,), dtype)], [said])
+    assert refused.value.usage
+
+
+@given(
+    dtype=st.sampled_from(TYPES),
+    limits=st.tuples(st.integers(0, 1), st.integers(0, 1)).map(sorted),
+    shape=st.lists(st.integers(1, 4), max_size=4).map(tuple),
+)
+def test_numbers_are_within_their_range(
+    dtype: str, limits: list[int], shape: tuple[int, ...]
+) -> None:
+    low, high = limits
+    named = GivenInput(name="x", range=(low, high))
+    (made,) = seeded_inputs(_PATH, [Input("x", shape, dtype)], [named])
+    assert (made.array.shape, made.array.dtype.name) == (shape, dtype)
+    assert ((made.array >= low) & (made.array <= high)).all()
+
+
+def test_an_input_that_does_not_fit_the_memory_is_not_made() -> None:
+    said = GivenInput(shape=(1, 3, 4000, 4000))
+    one = [Input("x", (1, 3, None, None), "float32")]
+    with pytest.raises(InferenceError, match=r"no input of shape .* 100 MB are available"):
+        seeded_inputs(_PATH, one, [said], available_bytes=10**8)
 
 
 def test_a_model_without_an_input_is_refused(tmp_path: Path) -> None:
@@ -147,7 +232,7 @@ def test_a_model_that_fails_is_refused_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(10**9, 10**9), (2**62, 4), (2**40,)])
 def test_an_input_beyond_all_memory_is_refused_in_one_line(shape: tuple[int, ...]) -> None:
     with pytest.raises(InferenceError, match="no input of shape") as refused:
-        seeded_input(_PATH, [Input("x", shape, "float32")])
+        seeded_inputs(_PATH, [Input("x", shape, "float32")])
     assert "\n" not in str(refused.value)
 
 
@@ -160,16 +245,19 @@ def test_inputs_are_the_same_each_time_and_another_for_another_seed(
     shape: tuple[int, ...], dtype: str, seed: int
 ) -> None:
     inputs = [Input("x", shape, dtype)]
-    made = seeded_input(_PATH, inputs, seed)
+    made, again, other = (
+        seeded_inputs(_PATH, inputs, seed=number)[0].array
+        for number in (seed, seed, (seed + 1) % 2**32)
+    )
     assert (made.shape, made.dtype) == (shape, np.dtype(dtype))
-    np.testing.assert_array_equal(made, seeded_input(_PATH, inputs, seed))
+    np.testing.assert_array_equal(made, again)
     if made.size > 16:
-        assert (made != seeded_input(_PATH, inputs, (seed + 1) % 2**32)).any()
+        assert (made != other).any()
 
 
 def test_inputs_have_the_numbers_that_networks_are_used_to() -> None:
     floats, unsigned, signed = (
-        seeded_input(_PATH, [Input("x", (1, 3, 64, 64), dtype)])
+        seeded_inputs(_PATH, [Input("x", (1, 3, 64, 64), dtype)])[0].array
         for dtype in ("float32", "uint8", "int8")
     )
     assert abs(floats.mean()) < 0.05

@@ -69,6 +69,7 @@ def test_the_answer_has_no_time(tiny_artifacts: Path) -> None:
         "engine",
         "engine_version",
         "difference",
+        "inputs",
     }
 
 

@@ -54,9 +54,9 @@ def test_a_file_without_a_manifest_is_loaded_all_the_same(alone: Path) -> None:
     assert loaded.sha256 == sha256(alone)
     assert loaded.difference is None
     nchw, nhwc = (1, 3, 32, 32), (1, 32, 32, 3)
-    assert loaded.images.shape == (nchw if alone.suffix == ".onnx" else nhwc)
-    assert loaded.images.dtype == np.float32
-    np.testing.assert_array_equal(loaded.images, _loaded(alone).images)
+    assert loaded.arrays[0].shape == (nchw if alone.suffix == ".onnx" else nhwc)
+    assert loaded.arrays[0].dtype == np.float32
+    np.testing.assert_array_equal(loaded.arrays[0], _loaded(alone).arrays[0])
     output = loaded.run()
     assert isinstance(output, np.ndarray)
     assert output.shape == (1, 1000)

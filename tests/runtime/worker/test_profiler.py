@@ -47,10 +47,10 @@ class Fake:
     def session(self, path: Path, threads: int, engine: str | None) -> Fake:
         return self
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         self.order += "-"
         self.now += 1000
-        return images
+        return inputs[0]
 
     def profiler(self, path: Path, threads: int) -> FakeProfiler:
         return FakeProfiler(self)
@@ -65,7 +65,7 @@ class FakeProfiler:
         self._fake = fake
         self._runs = 0
 
-    def run(self, images: NDArray[Any]) -> None:
+    def run(self, *inputs: NDArray[Any]) -> None:
         self._fake.order += "+"
         self._fake.now += 1300
         self._runs += 1
@@ -83,7 +83,7 @@ class FakeProfiler:
 def faked(monkeypatch: pytest.MonkeyPatch, fake: Fake, runs: int = 10) -> Profile:
     monkeypatch.setattr(profiler, "open_session", fake.session)
     monkeypatch.setattr(profiler, "profiler_for", lambda path, engine: fake.profiler)
-    return profile(Path("network.onnx"), 1, runs, IMAGES, fake.clock)
+    return profile(Path("network.onnx"), 1, runs, [IMAGES], fake.clock)
 
 
 def test_with_and_without_the_profiler_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_a_trace_that_lacks_runs_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_no_runs_are_refused() -> None:
     with pytest.raises(InferenceError, match="0 runs make no profile") as caught:
-        profile(Path("network.onnx"), 1, 0, IMAGES)
+        profile(Path("network.onnx"), 1, 0, [IMAGES])
     assert caught.value.usage
 
 
@@ -132,7 +132,7 @@ def images_for(path: Path) -> NDArray[Any]:
 
 @pytest.fixture(scope="module")
 def profiled(artifact: Path) -> Profile:
-    return profile(artifact, 1, 5, images_for(artifact))
+    return profile(artifact, 1, 5, [images_for(artifact)])
 
 
 def test_a_shufflenet_has_the_operators_that_the_paper_gives_it(profiled: Profile) -> None:
@@ -178,14 +178,14 @@ def test_the_operators_of_a_run_lie_within_it(artifact: Path) -> None:
 
 
 def test_two_threads(artifact: Path) -> None:
-    assert profile(artifact, 2, 1, images_for(artifact)).threads == 2
+    assert profile(artifact, 2, 1, [images_for(artifact)]).threads == 2
 
 
 def test_nothing_is_left_behind(
     artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    profile(artifact, 1, 1, images_for(artifact))
+    profile(artifact, 1, 1, [images_for(artifact)])
     assert not list(tmp_path.iterdir())
 
 
@@ -194,7 +194,7 @@ def test_nothing_is_left_behind_by_a_failure(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(InferenceError) as caught:
-        profile(artifact, 1, 1, images_for(artifact)[:, :2])
+        profile(artifact, 1, 1, [images_for(artifact)[:, :2]])
     assert str(artifact) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
@@ -206,12 +206,12 @@ def test_a_broken_file_is_refused(tmp_path: Path, suffix: str, content: bytes) -
     broken = tmp_path / f"broken.{suffix}"
     broken.write_bytes(content)
     with pytest.raises(InferenceError, match=r"does not load .*broken"):
-        profile(broken, 1, 1, IMAGES)
+        profile(broken, 1, 1, [IMAGES])
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InferenceError, match=r"no engine runs 'network\.pth'"):
-        profile(tmp_path / "network.pth", 1, 1, IMAGES)
+        profile(tmp_path / "network.pth", 1, 1, [IMAGES])
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ def tflite(tiny_artifacts: Path) -> Path:
 def test_one_image_is_what_litert_profiles(tflite: Path) -> None:
     two = np.repeat(images_for(tflite), 2, axis=0)
     with pytest.raises(InferenceError, match=r"takes \(1, 32, 32, 3\) in 12288 bytes .* not \(2,"):
-        profile(tflite, 1, 1, two)
+        profile(tflite, 1, 1, [two])
 
 
 def test_an_untried_version_of_litert_is_not_called(
@@ -230,7 +230,7 @@ def test_an_untried_version_of_litert_is_not_called(
 ) -> None:
     monkeypatch.setattr(litert_c, "version", lambda name: "3.0.0")
     with pytest.raises(InferenceError, match=r"ai-edge-litert 3\.0\.0 has a C interface that"):
-        profile(tflite, 1, 1, images_for(tflite))
+        profile(tflite, 1, 1, [images_for(tflite)])
 
 
 def test_a_wheel_without_the_library_is_refused(
@@ -238,10 +238,10 @@ def test_a_wheel_without_the_library_is_refused(
 ) -> None:
     monkeypatch.setattr(litert_c, "files", lambda name: [])
     with pytest.raises(InferenceError, match=r"ships no libLiteRt\.so"):
-        profile(tflite, 1, 1, images_for(tflite))
+        profile(tflite, 1, 1, [images_for(tflite)])
 
 
 def test_a_path_with_other_letters(tflite: Path, tmp_path: Path) -> None:
     copy = tmp_path / "Größe mit Leerzeichen.tflite"
     shutil.copy(tflite, copy)
-    assert profile(copy, 1, 1, images_for(tflite)).artifact == str(copy)
+    assert profile(copy, 1, 1, [images_for(tflite)]).artifact == str(copy)

@@ -42,12 +42,13 @@ class PlainnetSession:
             raise InferenceError(f"plainnet does not load {path}: {error}") from None
         self.remarks = {"steps": len(self._steps)}
 
-    def run(self, images: Array) -> Array:
+    def run(self, *inputs: Array) -> Array:
         """See `Session.run`."""
+        (images,) = inputs
         values = {self.inputs[0].name: images.astype(np.float32)}
         for step, function in zip(self._steps, self._functions, strict=True):
-            inputs = [values[name] for name in step["inputs"]]
-            output = function(step, self._weights, *inputs)
+            taken = [values[name] for name in step["inputs"]]
+            output = function(step, self._weights, *taken)
             values[step["name"]] = np.maximum(output, 0) if step.get("relu") else output
         return values[self._output]
 

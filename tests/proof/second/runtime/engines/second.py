@@ -34,7 +34,8 @@ class SecondSession:
             Input(given.name, tuple(given.shape), "float32") for given in self._session.get_inputs()
         )
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """See `Session.run`."""
-        logits: NDArray[Any] = self._session.run(None, {self.inputs[0].name: images})[0]
+        given = {tensor.name: array for tensor, array in zip(self.inputs, inputs, strict=True)}
+        logits: NDArray[Any] = self._session.run(None, given)[0]
         return logits
