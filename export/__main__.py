@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.export.collection import without_collection
+from shufflenet_deploy.export.collection import no_collection_at_exit, without_collection
 from shufflenet_deploy.export.request import (
     IMAGENET,
     INPUT_TYPES,
@@ -243,6 +243,7 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """Entry point of shufflenet-export."""
+    no_collection_at_exit()
     with without_collection():
         run(app)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,3 +22,12 @@ def without_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def no_collection_at_exit() -> None:
+    """Have the end of this process look for no garbage: it gives everything back at once.
+
+    What PyTorch leaves is else gone through one last time, which took an export a tenth of its time
+    (measured; for `gc.freeze` see the Python documentation).
+    """
+    atexit.register(gc.freeze)
