@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.export.collection import no_collection_at_exit, without_collection
+from shufflenet_deploy.export.collection import keep_what_is_there, without_collection
 from shufflenet_deploy.export.request import (
     IMAGENET,
     INPUT_TYPES,
@@ -163,6 +163,8 @@ def export(
     _say("loading PyTorch")
     try:
         from shufflenet_deploy.export import cost, pipeline
+
+        keep_what_is_there()
     except ImportError as error:
         raise ExportError(
             f"exporting needs {error.name}, which is not installed: "
@@ -243,7 +245,6 @@ def _say(line: str) -> None:
 
 def main() -> None:
     """Entry point of shufflenet-export."""
-    no_collection_at_exit()
     with without_collection():
         run(app)
 
