@@ -172,9 +172,9 @@ def _found(contents: Contents, key: str | None) -> Found:
 def _nothing(content: object) -> str:
     """What to say of a file in which no convention was found."""
     known = ", ".join(convention.name for convention in CONVENTIONS)
-    if isinstance(content, Placeholder):
-        return f"it holds an object of {content.name} and no weights; {SAVE_STATE_DICT}"
     tensors = tensors_of(content)
+    if isinstance(content, Placeholder) and not tensors:
+        return f"it holds an object of {content.name} and no weights; {SAVE_STATE_DICT}"
     if not tensors and not isinstance(content, Mapping):
         return f"it holds a {type(content).__name__}; {SAVE_STATE_DICT}"
     if not tensors:

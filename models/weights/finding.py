@@ -17,6 +17,7 @@ from shufflenet_deploy.models.weights.conventions import (
     keys,
 )
 from shufflenet_deploy.models.weights.exact import computed
+from shufflenet_deploy.models.weights.reading import Placeholder, state_dict_of
 from shufflenet_deploy.runtime.errors import ModelsError
 
 MOST_CONTAINERS = 20_000
@@ -39,6 +40,7 @@ _COUNTERS = (
 WHOLE = 0.97
 """The share of a convention's keys from which on a file is taken for a whole network."""
 
+_SAVED_WHOLE = "a network that was saved whole: its tensors alone are taken"
 _SHOWN = 5
 
 
@@ -87,7 +89,7 @@ def find(content: object, key: str | None = None) -> Found | None:
     `ModelsError` where there are none at `key`.
     """
     states = list(_states(content))
-    candidates = [found for place, state in states for found in _candidates(place, state)]
+    candidates = [found for state in states for found in _candidates(*state)]
     if not candidates:
         return None
     best = max(candidates, key=lambda candidate: candidate.rank)
@@ -99,22 +101,29 @@ def find(content: object, key: str | None = None) -> Found | None:
 
 def tensors_of(content: object) -> dict[str, object]:
     """The state dict with the most tensors, where no convention was found in any."""
-    states = [state for _, state in _states(content)]
+    states = [state for _, state, _ in _states(content)]
     return max(states, key=len, default={})
 
 
-def _states(content: object) -> Iterator[tuple[str, dict[str, object]]]:
-    """Every dict of tensors in `content`, with its place; breadth first, each container once."""
+def _states(content: object) -> Iterator[tuple[str, dict[str, object], tuple[str, ...]]]:
+    """Every dict of tensors in `content`, with its place before it and notes on it behind it.
+
+    Breadth first, each container once.
+    """
     waiting: list[tuple[str, object]] = [("", content)]
     seen: set[int] = set()
     for place, container in waiting:  # grows as it is gone through
         if id(container) in seen or len(seen) > MOST_CONTAINERS:
             continue
         seen.add(id(container))
+        notes: tuple[str, ...] = ()
+        if isinstance(container, Placeholder):
+            container = state_dict_of(container)
+            notes = (_SAVED_WHOLE,)
         if isinstance(container, Mapping):
             items = [(str(name), value) for name, value in container.items()]
             if any(isinstance(value, Tensor) for _, value in items):
-                yield place, dict(items)
+                yield place, dict(items), notes
         elif isinstance(container, list | tuple):
             items = [(str(index), value) for index, value in enumerate(container)]
         else:
@@ -122,12 +131,15 @@ def _states(content: object) -> Iterator[tuple[str, dict[str, object]]]:
         waiting += [
             (f"{place}.{name}" if place else name, value)
             for name, value in items
-            if isinstance(value, Mapping | list | tuple)
+            if isinstance(value, Mapping | list | tuple | Placeholder)
         ]
 
 
-def _candidates(place: str, state: dict[str, object]) -> Iterator[Candidate]:
-    state, notes = computed(state)
+def _candidates(
+    place: str, state: dict[str, object], known: tuple[str, ...]
+) -> Iterator[Candidate]:
+    state, made = computed(state)
+    notes = (*known, *made)
     for convention in CONVENTIONS:
         expected = keys(convention)
         for prefix, changed in _prefixes(state, expected):
@@ -139,11 +151,11 @@ def _candidates(place: str, state: dict[str, object]) -> Iterator[Candidate]:
             share = len(expected.keys() & behind.keys()) / len(expected)
             if share > 0.5:
                 inside = ".".join(part for part in (place, prefix.rstrip(".")) if part)
-                yield Candidate(inside, convention, behind, share, tuple(notes))
+                yield Candidate(inside, convention, behind, share, notes)
         averages = _averages(state, expected)
         if averages:
             inside = f"{place}.ema" if place else "ema"
-            yield Candidate(inside, convention, averages, 1.0, tuple(notes))
+            yield Candidate(inside, convention, averages, 1.0, notes)
 
 
 def _averages(state: Mapping[str, object], expected: Collection[str]) -> dict[str, object] | None:

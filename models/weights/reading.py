@@ -16,20 +16,35 @@ import types
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from shufflenet_deploy.runtime.errors import ModelsError
 
 SAVE_STATE_DICT = "where you trust it, save what counts with torch.save(network.state_dict(), FILE)"
 
 
+_PARTS = ("_parameters", "_buffers", "_modules")
+
+MOST_MODULES = 10_000
+"""How many modules of a network that was saved whole are looked into."""
+
+
 class Placeholder:
-    """What stands for an object of an unknown class: it keeps nothing and does nothing."""
+    """What stands for an object of an unknown class: it does nothing.
+
+    It keeps nothing either, but for the tensors of what was a network, saved whole.
+    """
 
     name = ""
     """The module and the name of the class, or of a function that was to be called."""
+    dump_patches = False
+    """As of `torch.nn.Module`: that its source differs from the file's is nobody's concern."""
+    parts: Mapping[str, Mapping[object, object]] = MappingProxyType({})
+    """The parameters, buffers and modules of a network, see `torch.nn.Module`; else empty."""
 
     def __new__(cls, *arguments: object, **options: object) -> Placeholder:
         """Whatever it is called with."""
@@ -39,7 +54,9 @@ class Placeholder:
         """Keep none of it."""
 
     def __setstate__(self, state: object) -> None:
-        """Nor its state."""
+        """Keep the parts of a network, and nothing else."""
+        if isinstance(state, dict) and all(isinstance(state.get(name), dict) for name in _PARTS):
+            self.parts = {name: state[name] for name in _PARTS}
 
     def __setitem__(self, key: object, value: object) -> None:
         """Nor what it would hold by keys."""
@@ -136,6 +153,22 @@ def read_safetensors(path: Path) -> tuple[dict[str, object], object]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def state_dict_of(network: Placeholder) -> dict[str, object]:
+    """The tensors of what was a network, by the keys of its state dict; empty where it was none."""
+    state: dict[str, object] = {}
+    waiting: list[tuple[str, object]] = [("", network)]
+    seen: set[int] = set()
+    for prefix, module in waiting:  # grows as it is gone through
+        if not isinstance(module, Placeholder) or id(module) in seen or len(seen) > MOST_MODULES:
+            continue
+        seen.add(id(module))
+        parameters, buffers, modules = (module.parts.get(name, {}) for name in _PARTS)
+        tensors = {**parameters, **buffers}.items()
+        state |= {f"{prefix}{key}": value for key, value in tensors if isinstance(value, Tensor)}
+        waiting += [(f"{prefix}{key}.", value) for key, value in modules.items()]
+    return state
 
 
 def placeholders(content: object) -> list[str]:

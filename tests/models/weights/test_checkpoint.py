@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorchcv.models import shufflenet as pytorchcv
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from shufflenet_deploy.models.networks import NETWORKS
 from shufflenet_deploy.models.networks.shufflenet import STAGE2_WIDTHS, ShuffleNetV1
@@ -340,10 +340,39 @@ def test_a_plain_pickle_is_not_run_either(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_a_whole_network_is_refused_by_its_class(network: ShuffleNetV1, tmp_path: Path) -> None:
-    torch.save(network, tmp_path / "weights.pth")
-    refusal = _refusal(tmp_path / "weights.pth")
-    assert "shufflenet_deploy.models.networks.shufflenet.ShuffleNetV1" in refusal
+class _Tampered(ShuffleNetV1):
+    """Makes a folder where it is unpickled as what it is."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Path(state["marker"]).mkdir()
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_of_a_whole_network_the_tensors_alone_are_taken(
+    network: ShuffleNetV1, wrapped: bool, zipped: bool, tmp_path: Path
+) -> None:
+    marker, path = tmp_path / "ran", tmp_path / "weights.pth"
+    whole = _Tampered(3, 0.25, num_classes=5)
+    whole.load_state_dict(network.state_dict())
+    whole.marker = str(marker)  # type: ignore[assignment]
+    torch.save({"net": whole} if wrapped else whole, path, _use_new_zipfile_serialization=zipped)
+    loaded = load(path)
+    assert _same_logits(loaded, network)
+    assert "a network that was saved whole: its tensors alone are taken" in loaded.remarks
+    assert not marker.exists()
+
+
+def test_a_whole_object_without_tensors_is_refused_by_its_class(tmp_path: Path) -> None:
+    torch.save(argparse.Namespace(rate=0.1), tmp_path / "weights.pth")
+    assert "holds an object of argparse.Namespace" in _refusal(tmp_path / "weights.pth")
+
+
+def test_a_network_that_holds_itself_is_read_once(tmp_path: Path) -> None:
+    whole = nn.Sequential(nn.Linear(1, 1))
+    whole._modules["0"]._modules["again"] = whole
+    torch.save(whole, tmp_path / "weights.pth")
+    assert "begin with '0.weight', '0.bias'" in _refusal(tmp_path / "weights.pth")
 
 
 @pytest.mark.parametrize(
