@@ -5,7 +5,7 @@ Only what the options need is imported here and in the commands, so that ``--hel
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -18,14 +18,16 @@ from shufflenet_deploy.bench.commands import (
     show,
     verification,
 )
-from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.command_line import neighbours, run
 
+_COMPLETION = ("--install-completion", "--show-completion")
+"""What Typer itself has a group of commands take."""
 _OTHERS = (
     "Other commands: shufflenet-bench compare A.json B.json says what changed; "
     "shufflenet-bench counts counts instructions on emulated ARM64 processors; "
     "shufflenet-bench show FILE prints what was measured earlier; "
     "shufflenet-bench verify checks what artifacts compute on a device; "
-    "shufflenet-bench devices lists the boards; shufflenet-report makes a page of the results."
+    f"shufflenet-bench devices lists the boards. {neighbours('shufflenet-bench')}"
 )
 
 
@@ -36,13 +38,23 @@ class _MeasureByDefault(TyperGroup):
     """
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        if not args or args[0] not in self.commands:
+        if ctx.resilient_parsing and not args:  # a shell completes the first word
+            return super().parse_args(ctx, args)
+        if not args or args[0] not in (*self.commands, *_COMPLETION):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The commands, and what may follow where none is named."""
+        measure = self.commands["run"]
+        with measure.make_context("run", [], parent=ctx, resilient_parsing=True) as own:
+            return [
+                *super().shell_complete(ctx, incomplete),
+                *measure.shell_complete(own, incomplete),
+            ]
+
 
 app = typer.Typer(
-    add_completion=False,
     cls=_MeasureByDefault,
     help="Measure how long networks take, and judge what the ShuffleNet paper says of it.",
 )

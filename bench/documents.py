@@ -27,7 +27,7 @@ class Kind(NamedTuple):
     @property
     def noun(self) -> str:
         """Such as ``profile``, to stand behind "holds no"."""
-        return self.what.partition(" of ")[0].removeprefix("a ")
+        return self.what.partition(" of ")[0].removeprefix("a ").removeprefix("an ")
 
 
 def _kind(what: str, keys: str, remedy: str) -> Kind:
@@ -45,6 +45,11 @@ COUNTS = _kind(
     "shufflenet-bench show prints them, shufflenet-bench compare compares two of them",
 )
 PROFILE = _kind("a profile", "profiles", "shufflenet-bench show prints it")
+EVALUATION = _kind(
+    "an evaluation",
+    "data classes images unusable artifacts",
+    "shufflenet-eval prints one as a table, without --json",
+)
 KINDS = (
     RESULTS,
     COUNTS,
@@ -64,11 +69,7 @@ KINDS = (
         "results summary",
         "give what --out wrote, results.json unless named",
     ),
-    _kind(
-        "an evaluation",
-        "data classes images unusable artifacts",
-        "shufflenet-eval prints one as a table, without --json",
-    ),
+    EVALUATION,
 )
 
 

@@ -96,6 +96,25 @@ class Probe(_Record, frozen=True, kw_only=True):
     """Instructions of one inference with one thread; None unless the processor is emulated."""
 
 
+class MeasuredAccuracy(_Record, frozen=True, kw_only=True):
+    """How often a model was right on labelled images, see `bench.accuracy`."""
+
+    data: str
+    """The folder or data set as it was named."""
+    images: int
+    """The images that could be read: all models were judged on the same ones."""
+    right: int
+    """Images whose class is the model's best (top-1)."""
+    among_five: int | None
+    """Images whose class is among its five best (top-5); None with no more than five classes."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for numbers of images that cannot be."""
+        for right in (self.right, self.among_five):
+            if (right is not None and not 0 <= right <= self.images) or self.images < 1:
+                raise ValueError(f"{right} right of {self.images} images cannot be")
+
+
 class Model(_Record, frozen=True, kw_only=True):
     """A file that was to be measured."""
 
@@ -112,6 +131,10 @@ class Model(_Record, frozen=True, kw_only=True):
     options: Options | None
     """The options of the export; None for a file of another tool, which has no manifest."""
     multiply_adds: int | None
+    size_bytes: int | None = None
+    """The size of all its files; None in results that are older than this figure."""
+    accuracy: MeasuredAccuracy | None = None
+    """None where it was not evaluated."""
     probe: Probe | None = None
     skipped: str | None = None
     """Why the model was not measured; None where nothing kept it from being."""

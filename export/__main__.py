@@ -24,7 +24,7 @@ from shufflenet_deploy.export.request import (
 )
 from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, parse_size
 from shufflenet_deploy.runtime.artifact import Artifact
-from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.command_line import Version, neighbours, run
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from shufflenet_deploy.export.cost import Cost
     from shufflenet_deploy.export.making import Analysis
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=neighbours("shufflenet-export"))
 def export(
     network: Annotated[
         str | None,
@@ -134,6 +134,7 @@ def export(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of a table.")
     ] = False,
+    version: Version = False,
 ) -> None:
     """Export a network, verified on the engine that will run it.
 
@@ -207,14 +208,16 @@ def _print_json(artifacts: list[Artifact], costs: list[Cost], analyses: list[Ana
 
 
 def _print_tables(artifacts: list[Artifact], costs: list[Cost], analyses: list[Analysis]) -> None:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
+    from rich.table import Table
 
     from shufflenet_deploy.export.tables import artifacts_table, costs_table, layers_tables
+    from shufflenet_deploy.runtime.command_line import print_table
 
-    console = Console()
+    console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 200  # a pipe has no width: keep one artifact on one line
-    blocks: list[tuple[RenderableType, ...]] = []
+    blocks: list[tuple[str | Table, ...]] = []
     if artifacts:
         blocks.append((artifacts_table(artifacts),))
     if costs:
@@ -224,7 +227,10 @@ def _print_tables(artifacts: list[Artifact], costs: list[Cost], analyses: list[A
         if number:
             console.print()
         for part in block:
-            console.print(part, soft_wrap=isinstance(part, str), highlight=False)
+            if isinstance(part, Table):
+                print_table(part, console)
+            else:
+                console.print(part, soft_wrap=True)
 
 
 def _not_run(artifact: Artifact) -> str:

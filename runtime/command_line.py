@@ -7,17 +7,60 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
 
+from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.endings import DONE, fail
 from shufflenet_deploy.runtime.errors import ShufflenetDeployError
 from shufflenet_deploy.runtime.files import shown
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_ENDLESS = 10_000
+"""Wider than any table, in columns."""
+_LONG = 16
+"""Names of up to so many letters stay in their table: numbers would save little."""
 _TYPERS_INTERRUPTED = 130
 """What Typer returns for a KeyboardInterrupt, which it does not let through."""
+
+
+_COMMANDS = {
+    "shufflenet-train": "trains a network",
+    "shufflenet-export": "makes artifacts of one",
+    "shufflenet-eval": "counts their right answers",
+    "shufflenet-bench": "measures them on a device",
+    "shufflenet-report": "makes a page of that",
+    "shufflenet-classify": "says what is in a photograph",
+}
+"""The commands and what each does, in the order in which they are used."""
+
+
+def neighbours(own: str) -> str:
+    """What the help of the command `own` says of all others."""
+    others = [f"{name} {does}" for name, does in _COMMANDS.items() if name != own]
+    return f"Its neighbours: {'; '.join(others)}."
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"{PROJECT} {version(PROJECT)}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Print the version, and stop."
+    ),
+]
+"""What every command takes as its last parameter, which it need not look at."""
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -45,6 +88,26 @@ def run(app: typer.Typer) -> NoReturn:
     if code == _TYPERS_INTERRUPTED:
         fail("interrupted")
     sys.exit(code or DONE)
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print `table`, whose first column has names, such as files', that are to stay whole.
+
+    Where they do not fit beside the figures, as on a terminal of 80 columns, they stand above the
+    table, and their numbers in it.
+    """
+    # Only now, so that --help answers at once.
+    from rich.measure import Measurement
+    from rich.text import Text
+
+    natural = Measurement.get(console, console.options.update(max_width=_ENDLESS), table).maximum
+    names = list(table.columns[0]._cells)
+    if natural > console.width and any(len(str(name)) > _LONG for name in names):
+        for number, name in enumerate(names, 1):
+            console.print(Text(f"{number}: {name}"), overflow="fold")
+        console.print()
+        table.columns[0]._cells = [str(number) for number, _ in enumerate(names, 1)]
+    console.print(table)
 
 
 def _stream(stream: TextIO | None) -> TextIO:

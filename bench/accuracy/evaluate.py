@@ -27,8 +27,8 @@ from shufflenet_deploy.bench.accuracy.evaluation import (
 from shufflenet_deploy.bench.accuracy.statistics import (
     mcnemar_p,
     ranks,
-    wilson_interval,
 )
+from shufflenet_deploy.bench.analysis.shares import wilson_interval
 from shufflenet_deploy.runtime.decibels import signal_to_noise_db
 from shufflenet_deploy.runtime.engines import Session, open_session
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError

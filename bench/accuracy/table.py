@@ -14,6 +14,7 @@ from shufflenet_deploy.bench.accuracy.evaluation import Accuracy, Comparison, Ev
 from shufflenet_deploy.bench.analysis.wording import MISSING, count, decimal
 from shufflenet_deploy.bench.presentation.tables import Column, Table
 from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines
+from shufflenet_deploy.runtime.command_line import print_table
 
 _LINES = 4
 
@@ -27,7 +28,9 @@ def show(evaluation: Evaluation, console: Console) -> None:
         f"{evaluation.classes} classes, batch {evaluation.batch}, threads {evaluation.threads}"
     )
     show_lines([data, shared] if shared else [data], console)
-    console.print("", drawn(_table(evaluation.artifacts, names)), "")
+    console.print()
+    print_table(drawn(_table(evaluation.artifacts, names)), console)
+    console.print()
     show_lines(_notes(evaluation), console)
 
 

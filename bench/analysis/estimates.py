@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+from msgspec.structs import replace
+
 from shufflenet_deploy.bench.analysis import statistics
 from shufflenet_deploy.bench.analysis.selection import select_bursts
 from shufflenet_deploy.bench.analysis.statistics import Series, burst_medians
@@ -38,6 +40,42 @@ def ratios(results: Results, block: Block, paper: Paper) -> dict[int, Estimate]:
             if estimate:
                 estimates[member] = estimate
     return estimates
+
+
+def matrix(
+    results: Results, block: Block, members: Sequence[int]
+) -> tuple[tuple[Estimate | None, ...], ...]:
+    """A row for each of `members`, of one block: its time by that of each of them.
+
+    None on the diagonal, and for two that no process timed both.
+    """
+    measured = processes(results, block)
+    above = {
+        (row, column): _estimate(measured, (row, column), lambda times: times[0] / times[1])
+        for index, column in enumerate(members)
+        for row in members[index + 1 :]
+    }
+    below = {(row, column): _inverse(estimate) for (column, row), estimate in above.items()}
+    known = above | below
+    return tuple(tuple(known.get((row, column)) for column in members) for row in members)
+
+
+def _inverse(estimate: Estimate | None) -> Estimate | None:
+    """Of a ratio that of the other by the one: logarithms change their sign, and so ends places."""
+    if estimate is None:
+        return None
+
+    def one_by(value: float | None) -> float | None:
+        return None if value is None else 1 / value
+
+    bootstrap = estimate.bootstrap
+    return replace(
+        estimate,
+        value=1 / estimate.value,
+        low=one_by(estimate.high),
+        high=one_by(estimate.low),
+        bootstrap=(1 / bootstrap[1], 1 / bootstrap[0]) if bootstrap else None,
+    )
 
 
 def base_of(block: Block, paper: Paper) -> int:

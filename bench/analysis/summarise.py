@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from statistics import median
 
 from shufflenet_deploy.bench.analysis import statistics
-from shufflenet_deploy.bench.analysis.estimates import base_of, ratios
+from shufflenet_deploy.bench.analysis.estimates import base_of, matrix, ratios
 from shufflenet_deploy.bench.analysis.pareto import find_front
 from shufflenet_deploy.bench.analysis.selection import select_bursts
+from shufflenet_deploy.bench.analysis.shares import wilson_interval
 from shufflenet_deploy.bench.analysis.summary import (
+    Accuracy,
     Estimate,
     ModelSummary,
     PairSummary,
+    RatioMatrix,
     Setting,
     Summary,
     Verdict,
@@ -23,7 +26,15 @@ from shufflenet_deploy.bench.analysis.verdicts import verdict
 from shufflenet_deploy.bench.analysis.warnings import find_warnings
 from shufflenet_deploy.bench.paper.claims import Paper
 from shufflenet_deploy.bench.paper.networks import Network, setting_words
-from shufflenet_deploy.bench.results import Model, Native, Results, Run, Timed, TimedModel
+from shufflenet_deploy.bench.results import (
+    MeasuredAccuracy,
+    Model,
+    Native,
+    Results,
+    Run,
+    Timed,
+    TimedModel,
+)
 
 _Key = tuple[int, int]
 """A model's index in the results and its number of threads: what a `ModelSummary` is of."""
@@ -51,6 +62,7 @@ def summarise(results: Results, paper: Paper) -> Summary:
     return Summary(
         models=models,
         pairs=pairs,
+        matrices=tuple(_matrices(results, keys, models)),
         verdicts=tuple(_verdicts(results, paper)),
         front=find_front(results, models, paper),
         warnings=find_warnings(results, pairs),
@@ -116,6 +128,8 @@ def _model(
         first_run_ms=first_use.first_run_ms if first_use else None,
         peak_memory_bytes=probe.peak_memory_bytes if probe else None,
         remarks=probe.remarks if probe else {},
+        size_bytes=model.size_bytes,
+        accuracy=_accuracy(model.accuracy) if model.accuracy else None,
         multiply_adds=model.multiply_adds,
         multiply_adds_per_second=rate,
         share_of_peak=rate / peak if rate and peak else None,
@@ -204,6 +218,42 @@ def _pairs(results: Results, keys: Sequence[_Key], paper: Paper) -> Iterator[Pai
             )
 
 
+def _matrices(
+    results: Results, keys: Sequence[_Key], models: Sequence[ModelSummary]
+) -> Iterator[RatioMatrix]:
+    for block in results.blocks:
+        timed = [
+            keys.index((member, block.threads))
+            for member in block.members
+            if (member, block.threads) in keys
+        ]
+        timed = [index for index in timed if models[index].latency_ms]
+        if block.claim or len(timed) < 2:
+            continue
+        timed.sort(key=lambda index: _latency_value(models[index]))
+        members = [models[index].model for index in timed]
+        yield RatioMatrix(
+            block=block.id, members=tuple(timed), ratios=matrix(results, block, members)
+        )
+
+
+def _latency_value(model: ModelSummary) -> float:
+    return model.latency_ms.value if model.latency_ms else math.inf
+
+
+def _accuracy(measured: MeasuredAccuracy) -> Accuracy:
+    low, high = wilson_interval(measured.right, measured.images)
+    among_five = measured.among_five
+    return Accuracy(
+        data=measured.data,
+        images=measured.images,
+        top1=measured.right / measured.images,
+        low=low,
+        high=high,
+        top5=None if among_five is None else among_five / measured.images,
+    )
+
+
 def _verdicts(results: Results, paper: Paper) -> Iterator[Verdict]:
     for claim in paper.claims:
         for block in results.blocks:
@@ -215,7 +265,8 @@ def _verdicts(results: Results, paper: Paper) -> Iterator[Verdict]:
 def short_labels(models: Sequence[Model]) -> list[str]:
     """Short names, unique among those of a format and engine: without the words all share."""
     words = [setting_words(model.options) if model.options else [] for model in models]
-    shared = set.intersection(*(set(of_model) for of_model in words)) if words else set()
+    ours = [set(of_model) for of_model in words if of_model]
+    shared = set.intersection(*ours) if ours else set()
     labels = [
         "-".join(
             [Network.of(model.options).label, *(word for word in of_model if word not in shared)]

@@ -38,6 +38,18 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
 
 
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a model was right on labelled images, as shares from 0 to 1."""
+
+    data: str
+    images: int
+    top1: float
+    low: float
+    """The lower end of Wilson's 95% interval of `top1`."""
+    high: float
+    top5: float | None
+
+
 class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One model with one number of threads, over all processes in which it was timed.
 
@@ -68,6 +80,9 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_bytes: int | None
     remarks: dict[str, int | float | str]
     """What this engine alone says of the model; empty where it says nothing."""
+    size_bytes: int | None
+    """Of all the model's files."""
+    accuracy: Accuracy | None
     multiply_adds: int | None
     multiply_adds_per_second: float | None
     share_of_peak: float | None
@@ -122,6 +137,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The share of the theoretical gain that was reached; None where either figure is missing."""
 
 
+class RatioMatrix(msgspec.Struct, frozen=True, kw_only=True):
+    """Models that were measured in the same processes: each one's time by every other's."""
+
+    block: str
+    members: tuple[int, ...]
+    """Indices in `Summary.models`, the fastest first."""
+    ratios: tuple[tuple[Estimate | None, ...], ...]
+    """A row for each member: its time by that of the member of each column. On the diagonal, and
+    where no process timed both, there is None."""
+
+
 class FrontPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A variant between accuracy and time."""
 
@@ -129,9 +155,12 @@ class FrontPoint(msgspec.Struct, frozen=True, kw_only=True):
     """The model's index in `Summary.models`."""
     top1_error_percent: float
     source: str
-    """The place in the paper that the error is taken from."""
+    """The place in the paper that the error is taken from, or on what it was measured."""
+    measured: bool
+    """Whether the error was measured on this very file: such points are compared with each other
+    across engines and precisions, since it is known what these cost."""
     on_front: bool
-    """Whether no other model of the same setting has both a lower error and less time."""
+    """Whether no other that it is compared with is better in error or time and no worse in both."""
 
 
 class Warning(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +176,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     models: tuple[ModelSummary, ...]
     pairs: tuple[PairSummary, ...]
+    matrices: tuple[RatioMatrix, ...]
+    """Of each block of the user's own models."""
     verdicts: tuple[Verdict, ...]
     front: tuple[FrontPoint, ...]
     warnings: tuple[Warning, ...]

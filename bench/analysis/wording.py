@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from shufflenet_deploy.bench.analysis.summary import Setting
+from shufflenet_deploy.bench.analysis.summary import ModelSummary, Setting
 
 MISSING = "-"
 """What a table's empty cell holds."""
@@ -140,6 +140,26 @@ def briefly_where(setting: Setting) -> str:
 def count(number: int, thing: str) -> str:
     """A number of things, in the right grammatical number."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def names_of_all(models: Sequence[ModelSummary]) -> list[str]:
+    """A name for each of `models` that no other has, in their order."""
+    names = [model.label for model in models]
+    for mark in (_engine, _threads):
+        twice = {name for name in names if names.count(name) > 1}
+        names = [
+            f"{name} ({mark(model)})" if name in twice else name
+            for name, model in zip(names, models, strict=True)
+        ]
+    return names
+
+
+def _engine(model: ModelSummary) -> str:
+    return model.setting.engine.partition(" ")[0] or model.setting.format
+
+
+def _threads(model: ModelSummary) -> str:
+    return count(model.setting.threads, "thread")
 
 
 def listed(words: Sequence[str]) -> str:

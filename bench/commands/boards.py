@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shufflenet_deploy.runtime.command_line import Version
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,6 +21,7 @@ def devices(
         bool, typer.Option("--probe", help="Ask each whether it is there and what it is.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    version: Version = False,
 ) -> None:
     """List the boards that --device knows, the user's own among them."""
     from shufflenet_deploy.bench.devices.boards import load_boards, user_boards
@@ -43,6 +46,7 @@ def _show(boards: Sequence[Board], probed: Mapping[str, Probed]) -> None:
     from shufflenet_deploy.bench.devices import DEVICES
     from shufflenet_deploy.bench.presentation.tables import Column, Table
     from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, stdout_console
+    from shufflenet_deploy.runtime.command_line import print_table
 
     headings = ("name", "what it is", "kind", "host", "cores", "GFLOP/s of a core")
     rows = []
@@ -53,7 +57,7 @@ def _show(boards: Sequence[Board], probed: Mapping[str, Probed]) -> None:
         rows.append((board.name, board.title, board.kind, board.host or MISSING, cores, peaks))
     columns = tuple(Column(heading, words=True) for heading in headings)
     console = stdout_console()
-    console.print(drawn(Table("boards", columns, tuple(rows))))
+    print_table(drawn(Table("boards", columns, tuple(rows))), console)
     if not probed:
         return
     console.print()

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from shufflenet_deploy.runtime.command_line import Version
 from shufflenet_deploy.runtime.errors import BenchError
 
 
@@ -34,6 +35,7 @@ def compare(
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    version: Version = False,
 ) -> None:
     """Say which models changed between A and B, by how much, and beyond what noise.
 

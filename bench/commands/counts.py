@@ -20,6 +20,7 @@ from shufflenet_deploy.bench.commands.options import (
     Shapes,
     caches,
 )
+from shufflenet_deploy.runtime.command_line import Version
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def counts(
         bool, typer.Option("--resume", help="Go on with what --out holds already.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    version: Version = False,
 ) -> None:
     """Count the instructions of one inference on emulated ARM64 processors.
 

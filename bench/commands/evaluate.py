@@ -14,7 +14,7 @@ import typer
 
 from shufflenet_deploy.bench.commands.options import Engines
 from shufflenet_deploy.runtime import MAX_THREADS
-from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.command_line import Version, neighbours, run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 _NAMED = 3
 """How many unusable images are named on stderr; the JSON document has all."""
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=neighbours("shufflenet-eval"))
 def evaluate_artifacts(
     named: Annotated[
         list[Path],
@@ -63,6 +63,7 @@ def evaluate_artifacts(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    version: Version = False,
 ) -> None:
     """Say how often trained networks are right on labelled images.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shufflenet_deploy.bench.commands.judging import Evaluated
 from shufflenet_deploy.bench.commands.options import (
     ANY_MODEL,
     NATIVE_FILES,
@@ -30,6 +31,7 @@ from shufflenet_deploy.bench.commands.options import (
     way,
 )
 from shufflenet_deploy.runtime import MAX_THREADS
+from shufflenet_deploy.runtime.command_line import Version
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from shufflenet_deploy.bench.accuracy.of_results import Judgement
     from shufflenet_deploy.bench.analysis.summary import Summary
     from shufflenet_deploy.bench.devices import Device
     from shufflenet_deploy.bench.devices.board import Board
@@ -147,6 +150,15 @@ def run(
             "--cool-down", help="Let the device cool down before each process, where it must."
         ),
     ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|digits",
+            help="Labelled images, as shufflenet-eval takes them: the artifacts are evaluated on "
+            "them, on this machine, so that accuracy stands beside speed.",
+        ),
+    ] = None,
+    evaluated: Evaluated = None,
     budget_ms: Annotated[
         float | None,
         typer.Option(
@@ -180,6 +192,7 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the results and their summary as one document.")
     ] = False,
+    version: Version = False,
 ) -> None:
     """Measure how long networks take, and judge what the ShuffleNet paper says of it.
 
@@ -230,7 +243,9 @@ def run(
     parameters = _parameters(
         threads, cores, processes, rounds, interval, max_minutes, cool_down, given
     )
-    job = _Job(board, any_board, options, choice, parameters, out, as_json, stderr)
+    if data is not None and evaluated is not None:
+        raise BenchError("--data and --eval: give one of them", usage=True)
+    job = _Job(board, any_board, options, choice, parameters, data, evaluated, out, as_json, stderr)
     if profile:
         _profile(job, needed)
         return
@@ -248,6 +263,8 @@ class _Job:
     options: DeviceOptions
     choice: Choice
     parameters: Parameters
+    data: str | None
+    evaluated: Path | None
     out: Path
     as_json: bool
     stderr: Console
@@ -305,6 +322,7 @@ def _opened(job: _Job) -> Iterator[tuple[Device, Environment, Parameters]]:
 
 
 def _measure(job: _Job, resume: bool) -> Results:
+    from shufflenet_deploy.bench.accuracy.of_results import judgement
     from shufflenet_deploy.bench.devices.boards import target
     from shufflenet_deploy.bench.measure.session import carry_out, start
     from shufflenet_deploy.bench.paper.claims import load_paper
@@ -313,11 +331,26 @@ def _measure(job: _Job, resume: bool) -> Results:
     with _opened(job) as (device, environment, parameters):
         subjects = job.choice.subjects(paper, job.options.tell)
         to = target(job.board, environment)
+        judging = judgement(subjects, job.data, job.evaluated, job.options.tell)
         begun = start(to, environment, subjects, parameters, paper, job.choice, job.out, resume)
-        results = carry_out(device, begun, paper, job.out, job.stderr)
+        results = carry_out(device, judging.known(begun), paper, job.out, job.stderr)
+        if results.ended in ("done", "minutes"):
+            results = _judged(results, judging, job)
         if job.options.native_runner and results.ended == "done":
             results = _native(device, results, job)
     return results
+
+
+def _judged(results: Results, judging: Judgement, job: _Job) -> Results:
+    """`results` with the accuracy that they lack, and written again where there was some."""
+    from shufflenet_deploy.bench.accuracy.table import progress
+    from shufflenet_deploy.bench.results import write
+
+    with progress(job.stderr) as report:
+        judged = judging.complete(results, report)
+    if judged is not results:
+        write(job.out, judged)
+    return judged
 
 
 def _conclude(results: Results, summary: Summary, job: _Job, check: bool) -> None:

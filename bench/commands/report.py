@@ -11,9 +11,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.bench.commands.judging import Evaluated
+from shufflenet_deploy.runtime.command_line import Version, neighbours, run
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 
 def _show_columns(show: bool) -> None:
@@ -26,7 +27,7 @@ def _show_columns(show: bool) -> None:
         raise typer.Exit
 
 
-@app.command()
+@app.command(epilog=neighbours("shufflenet-report"))
 def report(
     source: Annotated[
         Path,
@@ -41,6 +42,7 @@ def report(
             "row for each model and number of threads. May be given several times.",
         ),
     ] = None,
+    evaluated: Evaluated = None,
     columns: Annotated[
         bool,
         typer.Option(
@@ -50,6 +52,7 @@ def report(
             help="Print what the columns of the CSV file mean, and stop.",
         ),
     ] = False,
+    version: Version = False,
 ) -> None:
     """Report what was measured: verdicts on the paper first, then the evidence for them."""
     from shufflenet_deploy.bench.analysis.summarise import summarise
@@ -62,6 +65,11 @@ def report(
     for path in paths:
         check_path(path)
     results, paper = read(source), load_paper()
+    if evaluated:
+        from shufflenet_deploy.bench.accuracy.of_results import read as read_evaluation
+        from shufflenet_deploy.bench.accuracy.of_results import with_accuracy
+
+        results = with_accuracy(results, read_evaluation(evaluated))
     summary = summarise(results, paper)
     for path in paths:
         write_report(results, summary, paper, path, notes(results))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from shufflenet_deploy.runtime.command_line import Version
 from shufflenet_deploy.runtime.errors import BenchError
 
 
@@ -19,6 +20,7 @@ def show(
             "shufflenet-bench counts wrote.",
         ),
     ] = Path("results.json"),
+    version: Version = False,
 ) -> None:
     """Print the tables of results, a profile or counts that were measured earlier."""
     from shufflenet_deploy.bench.compare.counts_table import show as show_counts

@@ -16,6 +16,7 @@ from shufflenet_deploy.bench.commands.options import (
     Provision,
     way,
 )
+from shufflenet_deploy.runtime.command_line import Version
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def verify(
     cpu: Cpu = None,
     engines: Engines = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    version: Version = False,
 ) -> None:
     """Check that artifacts compute on a device what their manifests say.
 
@@ -91,6 +93,7 @@ def _show(verified: Sequence[Verified]) -> None:
     from shufflenet_deploy.bench.analysis.wording import MISSING
     from shufflenet_deploy.bench.presentation.tables import Column, Table
     from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, stdout_console
+    from shufflenet_deploy.runtime.command_line import print_table
 
     columns = (
         Column("artifact", words=True),
@@ -110,7 +113,7 @@ def _show(verified: Sequence[Verified]) -> None:
         for artifact in verified
     )
     console = stdout_console()
-    console.print(drawn(Table("artifacts", columns, rows)))
+    print_table(drawn(Table("artifacts", columns, rows)), console)
     show_lines(
         (f"{artifact.artifact}: {artifact.reason}" for artifact in verified if artifact.reason),
         console,

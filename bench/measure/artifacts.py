@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from shufflenet_deploy.bench.measure.engines import model_format
-from shufflenet_deploy.runtime.artifact import Artifact, has_manifest, model_sha256
+from shufflenet_deploy.runtime.artifact import Artifact, has_manifest, model_bytes, model_sha256
 from shufflenet_deploy.runtime.errors import BenchError, InferenceError, ProcessError
 from shufflenet_deploy.runtime.formats import format_of
 from shufflenet_deploy.runtime.manifest import Manifest
@@ -49,12 +49,15 @@ class Subject:
     manifest: Manifest | None
     engine: str
     """The engine to measure the file with: the name of a row of `ENGINES`."""
+    size_bytes: int | None = None
+    """The size of all its files."""
 
     @staticmethod
     def of(artifact: Artifact, engine: str | None = None) -> Subject:
         """An artifact as a subject, by default for the first engine of its format."""
         name = engine or format_of(artifact.path).engines[0]
-        return Subject(artifact.path, artifact.manifest.sha256, artifact.manifest, name)
+        manifest = artifact.manifest
+        return Subject(artifact.path, manifest.sha256, manifest, name, manifest.size_bytes)
 
     @property
     def format(self) -> str:
@@ -74,7 +77,8 @@ def open_subjects(paths: Iterable[Path]) -> list[Subject]:
 def _open_subject(path: Path) -> Subject:
     format_ = model_format(path)
     if path.is_file() and not has_manifest(path):
-        return Subject(path, model_sha256(path), None, format_.engines[0])
+        first = format_.engines[0]
+        return Subject(path, model_sha256(path), None, first, model_bytes(path))
     return Subject.of(Artifact.open(path))
 
 

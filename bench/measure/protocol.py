@@ -90,6 +90,7 @@ def _model(subject: Subject) -> Model:
         engine=subject.engine,
         options=manifest.options if manifest else None,
         multiply_adds=manifest.multiply_adds if manifest else None,
+        size_bytes=subject.size_bytes,
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 from rich.console import Console
 
 from shufflenet_deploy.bench.devices import Device
-from shufflenet_deploy.bench.documents import load_to_resume
+from shufflenet_deploy.bench.documents import RESULTS, kind_at, load_to_resume
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_subjects, provide
 from shufflenet_deploy.bench.measure.engines import engines_by_format
 from shufflenet_deploy.bench.measure.progress import shown
@@ -129,6 +129,7 @@ def start(
     begun = begin(target, environment, subjects, parameters, paper, choice.suite, named)
     if resume and out.exists():
         return _go_on(load_to_resume(out, read), begun, out)
+    _require_ours(out)
     if out.exists() and not _may_be_replaced(out):
         raise BenchError(
             f"{out} holds a measurement that was stopped: go on with it by --resume, name another "
@@ -138,11 +139,22 @@ def start(
     return begun
 
 
+def _require_ours(out: Path) -> None:
+    """Raise `BenchError` where `out` is a file that holds no results, and would be lost."""
+    if out.exists() and out.stat().st_size and kind_at(out) != RESULTS:
+        kind = kind_at(out)
+        raise BenchError(
+            f"--out {out} is a file that holds {kind.what if kind else 'something else'}, and not "
+            "results: it is not replaced; name another file, or delete it",
+            usage=True,
+        )
+
+
 def _may_be_replaced(out: Path) -> bool:
     try:
         return read(out).ended in ("done", "minutes")
-    except BenchError:  # not ours, or older: replaced, as --out says
-        return True
+    except BenchError:
+        return True  # of an older version, see `_require_ours`
 
 
 def _go_on(earlier: Results, begun: Results, out: Path) -> Results:

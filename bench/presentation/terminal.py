@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from shufflenet_deploy.bench.presentation.tables import Column, Table
+from shufflenet_deploy.runtime.command_line import print_table
 
 _PIPED_WIDTH = 200
 _COLOURS = {
@@ -44,7 +45,8 @@ def tell(line: str, console: Console) -> None:
 def show_table(table: Table, console: Console, tight: bool = False) -> None:
     """Print the caption of `table` on `console`, and `table`."""
     show_title(table.brief or table.caption, console)
-    console.print(drawn(table, tight), "")
+    print_table(drawn(table, tight), console)
+    console.print()
 
 
 def show_title(title: str, console: Console) -> None:

@@ -70,6 +70,10 @@ def _half_width(model: ModelSummary) -> str:
     return decimal(half_width_percent(model.latency_ms) if model.latency_ms else None, 1)
 
 
+def _top1(model: ModelSummary) -> str:
+    return decimal(model.accuracy.top1 if model.accuracy else None, 1, 100)
+
+
 def _per_multiply_add(model: ModelSummary) -> str:
     if not model.counted or not model.multiply_adds:
         return MISSING
@@ -81,6 +85,9 @@ _MULTIPLY_ADDS = _figure(
     "M mult-\nadds",
     lambda model: decimal(model.multiply_adds, 1, 1e-6, digits=2),
 )
+
+_SIZE = _wide("size (MB)", lambda model: decimal(model.size_bytes, 1, 1e-6, digits=2))
+_TOP1 = Figure(Column("top-1 (%)", "top-1\n%"), _top1, optional=True)
 
 TIMES = (
     _MULTIPLY_ADDS,
@@ -104,6 +111,8 @@ TIMES = (
         lambda model: number((model.multiply_adds_per_second or 0) / 1e9 or None),
     ),
     _figure("% of peak", "% of\npeak", lambda model: decimal(model.share_of_peak, 0, 100)),
+    _SIZE,
+    _TOP1,
 )
 """The columns for a device whose time is a latency."""
 
@@ -119,6 +128,8 @@ COUNTS = (
     _cached("L1 misses", "l1_misses", 3),
     _cached("L2 misses", "l2_misses", 3),
     _wide("RAM (MB)", lambda model: decimal(model.peak_memory_bytes, 0, 1e-6)),
+    _SIZE,
+    _TOP1,
 )
 """The columns for an emulated processor."""
 
@@ -137,6 +148,11 @@ def figures(data: ReportData) -> list[Figure]:
 def explained(data: ReportData) -> Iterator[Explained]:
     """What has to be known to read the tables."""
     yield from (_times if data.results.target.latency else _counts)(data)
+    judged = [model.accuracy for model in data.summary.models if model.accuracy]
+    for accuracy in {one.data: one for one in judged}.values():
+        yield Explained(
+            "top-1", f"right answers of {accuracy.images} images of {accuracy.data}, in percent"
+        )
 
 
 def _times(data: ReportData) -> Iterator[Explained]:

@@ -32,7 +32,11 @@ class ReportData:
     @property
     def title(self) -> str:
         """The report's title."""
-        return self.marked(f"ShuffleNet on {self.device}")
+        options = [model.options for model in self.results.models]
+        ours = self.results.suite or any(
+            made_of and made_of.network.startswith("shufflenet") for made_of in options
+        )
+        return self.marked(f"{'ShuffleNet' if ours else 'Models'} on {self.device}")
 
     @property
     def date(self) -> str:

@@ -10,6 +10,7 @@ from shufflenet_deploy.bench.presentation.tables import Table
 from shufflenet_deploy.bench.report.columns import Explained, explained
 from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.machine import fact_tables, measured_on, protocol
+from shufflenet_deploy.bench.report.overview import Overview, overview
 from shufflenet_deploy.bench.report.tables import (
     SettingTables,
     front_table,
@@ -31,6 +32,8 @@ class Document:
     """Why not all was measured that should have been; None where all was."""
     tally: tuple[tuple[Outcome, int], ...]
     """Each outcome that occurs, and how many verdicts have it."""
+    overview: Overview | None
+    """The user's own models side by side; None of a suite."""
     claims: tuple[ClaimVerdicts, ...]
     warnings: tuple[Warning, ...]
     settings: tuple[SettingTables, ...]
@@ -69,6 +72,7 @@ def document(data: ReportData) -> Document:
         measured_on=measured_on(data),
         unfinished=data.unfinished,
         tally=tuple(tally(data)),
+        overview=overview(data),
         claims=tuple(claims_verdicts(data)),
         warnings=data.summary.warnings,
         settings=tuple(settings_tables(data)),

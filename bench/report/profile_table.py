@@ -9,6 +9,7 @@ from rich.console import Console
 from shufflenet_deploy.bench.analysis.wording import MISSING, count, decimal
 from shufflenet_deploy.bench.presentation.tables import Column, Table
 from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, show_title
+from shufflenet_deploy.runtime.command_line import print_table
 from shufflenet_deploy.runtime.profiling.profile import (
     OVERHEAD,
     Group,
@@ -31,7 +32,8 @@ def show(profile: Profile, console: Console) -> None:
         _groups("kernel", by_operator(profile)),
         _operators(longest(profile, _LONGEST)),
     ):
-        console.print(drawn(table), "")
+        print_table(drawn(table), console)
+        console.print()
     show_lines(_notes(profile), console)
 
 

@@ -65,7 +65,7 @@ def mixed_pairs_table(data: ReportData) -> Table | None:
 
 
 def front_table(data: ReportData) -> Table:
-    """The variants with a published error, the most accurate first."""
+    """The models whose error is known, the most accurate first."""
     models = data.summary.models
     points = [point for point in data.summary.front if models[point.model].latency_ms]
     points.sort(
@@ -93,7 +93,9 @@ def front_table(data: ReportData) -> Table:
         Column("top-1 error (%)"),
         Column("latency (ms)"),
     )
-    return Table(data.marked("Variants by published error"), columns, rows)
+    measured = any(point.measured for point in points)
+    title = "Models by measured error" if measured else "Variants by published error"
+    return Table(data.marked(title), columns, rows)
 
 
 def facts_table(caption: str, facts: Sequence[tuple[str, str]]) -> Table:

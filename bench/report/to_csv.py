@@ -39,6 +39,11 @@ def _latency(name: str) -> Source:
     return lambda _, __, summary: getattr(summary.latency_ms, name, None)
 
 
+def _accuracy(name: str) -> Source:
+    """Of the accuracy; what was not evaluated has none."""
+    return lambda _, __, summary: getattr(summary.accuracy, name, None)
+
+
 def _cached(name: str) -> Source:
     """Of the simulated caches."""
     return lambda _, __, summary: getattr(
@@ -109,6 +114,13 @@ COLUMNS = (
         "what the engine alone says of the model, such as delegate_partitions=1",
         lambda r, m, s: " ".join(f"{name}={value}" for name, value in s.remarks.items()) or None,
     ),
+    Column("size_bytes", "of all the model's files", lambda r, m, s: s.size_bytes),
+    Column("accuracy_data", "on which the accuracy was measured", _accuracy("data")),
+    Column("accuracy_images", "of these data", _accuracy("images")),
+    Column("top1", "share of them that it has right, 0 to 1", _accuracy("top1")),
+    Column("top1_low", "lower end of its 95% interval", _accuracy("low")),
+    Column("top1_high", "upper end", _accuracy("high")),
+    Column("top5", "share whose class is among its five best", _accuracy("top5")),
     Column("multiply_adds", "of one inference", lambda r, m, s: s.multiply_adds),
     Column(
         "multiply_adds_per_second", "at the latency", lambda r, m, s: s.multiply_adds_per_second

@@ -17,6 +17,7 @@ from shufflenet_deploy.bench.report.plots.alexnet import alexnet
 from shufflenet_deploy.bench.report.plots.course import course
 from shufflenet_deploy.bench.report.plots.distributions import distributions
 from shufflenet_deploy.bench.report.plots.front import front
+from shufflenet_deploy.bench.report.plots.latency import latency
 from shufflenet_deploy.bench.report.plots.scaling import scaling
 from shufflenet_deploy.bench.report.verdicts import MEANINGS, SYMBOLS
 
@@ -30,6 +31,7 @@ def to_html(data: ReportData) -> str:
         symbols=SYMBOLS,
         meanings=MEANINGS,
         plots=list(_plots(data)),
+        latency=latency(data),
     )
     return text.strip() + "\n"
 
@@ -50,12 +52,14 @@ def _template() -> jinja2.Template:
 
 
 def _plots(data: ReportData) -> Iterator[Plot]:
-    yield scaling(data)
-    yield alexnet(data)
-    yield distributions(data)
-    yield course(data)
-    if data.summary.front:
-        yield front(data)
+    """A suite's in any case, with what is missing; of the user's own models those with content."""
+    plots = [front(data)] if data.summary.front else []
+    if data.results.suite is not None:
+        yield from (scaling(data), alexnet(data), distributions(data), course(data), *plots)
+        return
+    for plot in (*plots, scaling(data), alexnet(data), distributions(data), course(data)):
+        if plot.panels:
+            yield plot
 
 
 def _read(name: str) -> str:

@@ -31,8 +31,14 @@ def _lines(parts: Document) -> Iterator[str]:
     yield from (f"# {escaped(parts.title)}", "", f"Measured {parts.date}.", "")
     if parts.unfinished:
         yield from (f"**{parts.unfinished}**", "")
-    yield from ("## Verdicts", "")
-    yield from _verdicts(parts)
+    if parts.overview:
+        yield from ("## Side by side", "")
+        yield from _items(parts.overview.answers)
+        for table in (parts.overview.models, *parts.overview.matrices):
+            yield from _table(table)
+    if parts.claims or not parts.overview:
+        yield from ("## Verdicts", "")
+        yield from _verdicts(parts)
     yield from ("## Warnings", "")
     yield from _warnings(parts)
     yield from ("## Models", "")

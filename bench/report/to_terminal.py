@@ -8,7 +8,13 @@ from rich.console import Console
 
 from shufflenet_deploy.bench.analysis.pareto import most_accurate
 from shufflenet_deploy.bench.analysis.summary import Summary
-from shufflenet_deploy.bench.analysis.wording import briefly_where, milliseconds
+from shufflenet_deploy.bench.analysis.wording import (
+    briefly_where,
+    count,
+    milliseconds,
+    names_of_all,
+    number,
+)
 from shufflenet_deploy.bench.presentation.tables import Table
 from shufflenet_deploy.bench.presentation.terminal import show_lines, show_table
 from shufflenet_deploy.bench.report.data import ReportData
@@ -23,6 +29,8 @@ def show(data: ReportData, console: Console) -> None:
         show_table(table, console, tight=True)
     for claim in parts.claims:
         show_lines(claim.unsettled, console)
+    if parts.overview:
+        show_lines((*parts.overview.answers, ""), console)
     show_lines(
         (f"warning: {warning.evidence}: {warning.remedy}" for warning in parts.warnings), console
     )
@@ -38,18 +46,23 @@ def show_budget(summary: Summary, budget_ms: float, console: Console) -> None:
     """Print the most accurate network that takes at most `budget_ms`, for each setting."""
     best = most_accurate(summary, budget_ms)
     if not best:
-        nothing = "nothing that was measured has a published error; see --suite variants"
+        nothing = (
+            "nothing that was measured has a published error; see --suite variants, or have yours "
+            "evaluated by --data"
+        )
         show_lines([f"--budget-ms: {nothing}"], console)
-    for setting, point in best.items():
-        within = f"within {budget_ms:g} ms on {briefly_where(setting)}"
+    names = names_of_all(summary.models)
+    for key, point in best.items():
+        place = f"with {count(key, 'thread')}" if isinstance(key, int) else briefly_where(key)
+        within = f"within {budget_ms:g} ms {'' if isinstance(key, int) else 'on '}{place}"
         if point is None:
             line = f"{within}: none"
         else:
             model = summary.models[point.model]
             line = (
-                f"{within}: {model.label}, "
+                f"{within}: {names[point.model] if point.measured else model.label}, "
                 f"{milliseconds(model.latency_ms.value if model.latency_ms else None)} ms, "
-                f"top-1 error {point.top1_error_percent:g} % ({point.source})"
+                f"top-1 error {number(point.top1_error_percent)} % ({point.source})"
             )
         console.print(line, style="bold", markup=False)
 
@@ -64,5 +77,7 @@ def _tables(parts: Document) -> Iterator[Table]:
             yield setting.pairs
     if parts.mixed_pairs:
         yield parts.mixed_pairs
+    if parts.overview and len(parts.settings) > 1:  # else they stand side by side already
+        yield parts.overview.models
     for claim in parts.claims:
         yield claim.table

@@ -22,17 +22,17 @@ from shufflenet_deploy.models.training.recipe import (
     TrainingError,
     trained_networks,
 )
-from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.command_line import Version, neighbours, run
 from shufflenet_deploy.runtime.endings import WRONG_USAGE
 from shufflenet_deploy.runtime.errors import InferenceError, ModelsError
 
 if TYPE_CHECKING:
     from shufflenet_deploy.models.training.run import Trained
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=neighbours("shufflenet-train"))
 def train(
     data: Annotated[
         str | None,
@@ -172,6 +172,7 @@ def train(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of a line.")
     ] = False,
+    version: Version = False,
 ) -> None:
     """Train a ShuffleNet by the paper's recipe, and write it for shufflenet-export --weights.
 

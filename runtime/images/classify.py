@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import Session, open_session
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.manifest import Manifest
 from shufflenet_deploy.runtime.preprocess import Pixels, fit, network_input, read_image
 
 TOP = 5
@@ -74,9 +75,14 @@ class Classifier:
         return best(logits, self.artifact.manifest.labels, top)
 
 
+def is_trained(manifest: Manifest) -> bool:
+    """Whether the weights come from somewhere, and are not random."""
+    return manifest.weights.origin != "random"
+
+
 def require_trained(artifact: Artifact) -> None:
     """Raise `InferenceError` where the artifact's weights are random."""
-    if artifact.manifest.weights.origin == "random":
+    if not is_trained(artifact.manifest):
         raise InferenceError(
             f"{artifact.path} has random weights, useless for recognising anything: export it "
             "with shufflenet-export --weights FILE or --weights imagenet"

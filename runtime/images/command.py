@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from shufflenet_deploy.runtime import MAX_THREADS
-from shufflenet_deploy.runtime.command_line import run
+from shufflenet_deploy.runtime.command_line import Version, neighbours, run
 from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import InferenceError
 
 if TYPE_CHECKING:
     from shufflenet_deploy.runtime.images.classify import Classifier, Guess
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=neighbours("shufflenet-classify"))
 def classify(
     artifact: Annotated[
         Path,
@@ -45,6 +45,7 @@ def classify(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    version: Version = False,
 ) -> None:
     """Say what a trained network takes images for: the best labels and their probabilities.
 

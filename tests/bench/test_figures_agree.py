@@ -183,7 +183,7 @@ def test_the_reports_print_the_times_at_full_speed(measure: Measure, call: Call)
     for text in texts:
         assert "1 supported" in text
         rows = [line for line in text.splitlines() if line.startswith("| shufflenet-v1-g3-x0.5 |")]
-        assert len(rows) == 2  # its times, and its place between accuracy and time
+        assert len(rows) == 3  # beside the other, all its times, between accuracy and time
         assert all("| 1.00 |" in row for row in rows)
         assert "| 13.000 | 13.000 to 13.000 | 12.11 | 4 | 40 |" in text  # of 4 processes
 

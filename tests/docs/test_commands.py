@@ -24,6 +24,8 @@ TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULT
 TABLES = [(document, table) for document in DOCS for table in document.option_tables()]
 LINES = [(document, words) for document in DOCS for words in document.command_lines()]
 README_LINES = 200
+COMMON = {"--help", "--version", "--install-completion", "--show-completion"}
+"""Of all commands, told of once: see ``docs/commands.md``."""
 
 
 def command(script: str) -> Any:
@@ -41,7 +43,7 @@ def subcommands(script: str) -> dict[str, Any]:
 
 def options_of(parsed: Any) -> set[str]:
     opts = (name for each in parsed.params for name in (*each.opts, *each.secondary_opts))
-    return {name for name in opts if name.startswith("--")} - {"--help"}
+    return {name for name in opts if name.startswith("--")} - COMMON
 
 
 COMMANDS = {name: each for script in SCRIPTS for name, each in subcommands(script).items()}
@@ -72,7 +74,7 @@ def test_each_command_has_one_table_of_its_options() -> None:
 
 @pytest.mark.parametrize("document", DOCS, ids=str)
 def test_options_in_prose_are_those_of_a_command(document: Document) -> None:
-    known = set.union(*(options_of(each) for each in COMMANDS.values()))
+    known = COMMON.union(*(options_of(each) for each in COMMANDS.values()))
     assert document.options() <= known
 
 

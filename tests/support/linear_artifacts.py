@@ -23,6 +23,8 @@ from shufflenet_deploy.runtime.manifest import (
     write_manifest,
 )
 from shufflenet_deploy.runtime.options import Options
+from shufflenet_deploy.runtime.preprocess import as_input
+from shufflenet_deploy.runtime.seeded import seeded_pixels
 
 TYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
 
@@ -52,9 +54,10 @@ def write_linear(
             cube = cube[..., ::-1]
     if dtype == "int8":
         bias = bias + 128 * cube.sum((1, 2, 3))
-    _write_model(
-        path, cube.transpose(0, 3, 1, 2).reshape(classes, -1), bias, (height, width), dtype
-    )
+    matrix = cube.transpose(0, 3, 1, 2).reshape(classes, -1)
+    _write_model(path, matrix, bias, (height, width), dtype)
+    seeded = as_input(seeded_pixels(1, (height, width), 0), preprocessing, dtype, "NCHW")
+    logits = np.nan_to_num(matrix @ seeded.reshape(-1).astype(np.float64) + bias)
     manifest = Manifest(
         files=(File.of(path),),
         options=Options(
@@ -75,7 +78,12 @@ def write_linear(
         verification=Verification(
             engine="e", engine_version="1", inputs=8, seed=0, difference=0.0, tolerance=1e-4
         ),
-        self_check=SelfCheck(seed=0, logits=(0.0,) * classes, deviation=1.0, tolerance=1e-3),
+        self_check=SelfCheck(
+            seed=0,
+            logits=tuple(map(float, logits)),
+            deviation=float(np.std(logits)) or 1.0,
+            tolerance=1e-3,
+        ),
         remarks={},
         footprint=None,
         tool_versions={},

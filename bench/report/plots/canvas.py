@@ -96,11 +96,11 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def short(name: str) -> str:
+def short(name: str, longest: int = _LONGEST) -> str:
     """`name` in one printable line that leaves room for the plot."""
     line = _printable(name)
-    half = _LONGEST // 2
-    return line if len(line) <= _LONGEST else f"{line[:half]}…{line[1 - half :]}"
+    half = longest // 2
+    return line if len(line) <= longest else f"{line[:half]}…{line[1 - half :]}"
 
 
 def _printable(text: str) -> str:

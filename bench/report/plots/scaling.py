@@ -33,9 +33,10 @@ def scaling(data: ReportData) -> Plot:
     """A panel for each setting."""
     panels = []
     networks: set[Network | None] = set()
+    least = 1 if data.results.suite else 2  # of the user's own models one alone tells nothing
     for number, (setting, models) in enumerate(data.groups()):
         points = list(_points(data, models))
-        if points:
+        if len(points) >= least:
             networks |= {point.network for point in points}
             panels.append(_panel(data, f"{_ID}-{number}", setting, points))
     return Plot(

@@ -183,7 +183,7 @@ def test_what_was_not_reached_at_all_is_left_out(
 
 def test_no_results_have_an_empty_summary(make_results: MakeResults) -> None:
     assert summarise(make_results(), PAPER) == Summary(
-        models=(), pairs=(), verdicts=(), front=(), warnings=()
+        models=(), pairs=(), matrices=(), verdicts=(), front=(), warnings=()
     )
 
 

@@ -99,8 +99,14 @@ def test_a_file_of_another_tool_is_a_subject_without_a_manifest(
     foreign = folder / "net.tflite"
     foreign.write_bytes(b"of another tool")
     assert open_subjects([foreign, ours.path]) == [
-        Subject(foreign, hashlib.sha256(b"of another tool").hexdigest(), None, "litert"),
-        Subject(ours.path, ours.manifest.sha256, ours.manifest, "onnxruntime"),
+        Subject(foreign, hashlib.sha256(b"of another tool").hexdigest(), None, "litert", 15),
+        Subject(
+            ours.path,
+            ours.manifest.sha256,
+            ours.manifest,
+            "onnxruntime",
+            ours.manifest.size_bytes,
+        ),
     ]
     assert [one.format for one in open_subjects([foreign, ours.path])] == ["tflite", "onnx"]
 

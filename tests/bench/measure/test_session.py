@@ -176,8 +176,22 @@ def test_a_complete_file_is_replaced_and_a_stopped_one_is_not(begin: Begin, out:
         assert caught.value.usage
 
 
-def test_a_file_of_another_kind_is_replaced(begin: Begin, out: Path) -> None:
-    out.write_text("not ours")
+@pytest.mark.parametrize(
+    ("content", "holds"),
+    [("not ours", "something else"), ("{}", "something else"), ('{"profiles": []}', "a profile")],
+)
+def test_a_file_of_another_kind_is_not_replaced(
+    content: str, holds: str, begin: Begin, out: Path
+) -> None:
+    out.write_text(content)
+    with pytest.raises(BenchError, match=f"holds {holds}, and not results: it is not") as refused:
+        begin()
+    assert refused.value.usage
+    assert out.read_text() == content
+
+
+def test_an_empty_file_is_replaced(begin: Begin, out: Path) -> None:
+    out.touch()
     assert begin().runs == ()
 
 

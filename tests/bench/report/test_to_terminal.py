@@ -52,6 +52,7 @@ def quick(make_model: MakeModel, make_results: MakeResults) -> Results:
         *models,
         times=lambda process, number, member: NETWORKS[member % 5][3] * (1 + process / 1000),
         peak_multiply_adds_per_second={1: 1e10},
+        suite="quick",
     )
 
 

@@ -53,11 +53,8 @@ def test_a_closed_stdout_has_no_traceback(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param("model", marks=wrong_today("the model is replaced by its own results")),
-        pytest.param(
-            "picture",
-            marks=[pytest.mark.slow, wrong_today("any file is replaced that holds no results")],
-        ),
+        "model",
+        "picture",
     ],
 )
 def test_results_never_replace_what_is_none(kind: str, bench: Bench, own_onnx: Path) -> None:
