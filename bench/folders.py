@@ -1,29 +1,34 @@
-"""Where this program keeps what is its own, by the XDG Base Directory Specification."""
+"""Where this program keeps what is its own, as each system has it.
+
+On Linux that is the XDG Base Directory Specification.
+"""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
+
+from platformdirs import user_cache_path, user_config_path
 
 NAME = "shufflenet-deploy"
 
 
 def config_folder() -> Path | None:
     """Of the user's own settings; None where there is no home folder."""
-    return _folder("XDG_CONFIG_HOME", ".config")
+    return _usable(user_config_path(NAME, appauthor=False), ".config")
 
 
 def cache_folder() -> Path:
     """Of what can be made anew. The same that `bench/devices/ssh.py` takes on a device."""
-    return _folder("XDG_CACHE_HOME", ".cache") or Path(tempfile.gettempdir()) / NAME
+    found = _usable(user_cache_path(NAME, appauthor=False), ".cache")
+    return found or Path(tempfile.gettempdir()) / NAME
 
 
-def _folder(variable: str, at_home: str) -> Path | None:
-    given = Path(os.environ.get(variable, ""))
-    if not given.is_absolute():  # as the specification has it
-        try:
-            given = Path.home() / at_home
-        except RuntimeError:
-            return None
-    return given / NAME
+def _usable(found: Path, at_home: str) -> Path | None:
+    """`found`, or where that is relative, as no setting may be, what is meant without one."""
+    if found.is_absolute():
+        return found
+    try:
+        return Path.home() / at_home / NAME
+    except RuntimeError:
+        return None

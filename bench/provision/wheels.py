@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
+from packaging.requirements import Requirement
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
 from shufflenet_deploy.bench.provision.cache import locked
 from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.engines import ENGINES
@@ -71,22 +75,26 @@ def download(
 
 def distribution(wheel: Path) -> tuple[str, str]:
     """Name and version in a wheel's file name, the name as registries write it."""
-    name, version, *_ = wheel.name.split("-")
-    return name.replace("_", "-").lower(), version
+    name, version, *_ = parse_wheel_filename(wheel.name)
+    return name, str(version)
 
 
 def fits(wheel: Path, platform: Platform) -> bool:
     """Whether a wheel, by the tags in its file name, is for `platform`."""
-    pythons, abis, platforms = (tag.split(".") for tag in wheel.stem.split("-")[-3:])
-    major, minor = platform.python
-    exact = f"cp{major}{minor}"
-    if not set(platforms) & {*platform.tags, "any"}:
+    try:
+        *_, tags = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename:  # whatever lies there is none of pip's
         return False
-    if exact in pythons and set(abis) & {exact, "abi3", "none"}:
-        return True
-    if "abi3" in abis:  # made for an older Python, and good for all that follow
-        return bool(set(pythons) & {f"cp{major}{older}" for older in range(2, minor)})
-    return "none" in abis and bool(set(pythons) & {f"py{major}", f"py{major}{minor}"})
+    return not tags.isdisjoint(_taken(platform))
+
+
+def _taken(platform: Platform) -> set[Tag]:
+    """All tags of wheels that a Python on `platform` takes."""
+    interpreter = f"cp{''.join(map(str, platform.python))}"
+    return {
+        *cpython_tags(platform.python, platforms=[*platform.tags, "any"]),
+        *compatible_tags(platform.python, interpreter, platform.tags),
+    }
 
 
 def rules(wheel: Path) -> tuple[str, ...]:
@@ -156,7 +164,7 @@ def _wheel(name: str, platform: Platform, folder: Path, tell: Callable[[str], No
 def _kept(name: str, version: str, platform: Platform, folder: Path) -> Path | None:
     """A wheel that is here already, so that a second run needs no network."""
     for wheel in sorted(folder.glob("*.whl")):
-        if distribution(wheel) == (name, version) and fits(wheel, platform):
+        if fits(wheel, platform) and distribution(wheel) == (name, version):
             return wheel
     return None
 
@@ -174,9 +182,9 @@ def _installed(name: str) -> str:
 def _allowed(name: str) -> str:
     """What this project asks for of `name`: ``numpy>=1.26``."""
     for line in importlib.metadata.requires(PROJECT) or ():
-        requirement = line.split(";")[0].strip()
-        if re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower() == name:
-            return requirement.replace(" ", "")
+        requirement = Requirement(line)
+        if canonicalize_name(requirement.name) == name:
+            return f"{requirement.name}{requirement.specifier}"
     return name
 
 
@@ -226,11 +234,11 @@ def _ask_pip(requirement: str, platform: Platform, folder: Path) -> Path | None:
 def _downloaded(
     requirement: str, platform: Platform, folder: Path, before: set[Path]
 ) -> Path | None:
-    name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+    name = canonicalize_name(Requirement(requirement).name)
     fitting = [
         wheel
         for wheel in folder.glob("*.whl")
-        if distribution(wheel)[0] == name and fits(wheel, platform)
+        if fits(wheel, platform) and distribution(wheel)[0] == name
     ]
     # What was here already is a wheel that pip may have found again.
     return max(
