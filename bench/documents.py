@@ -86,7 +86,7 @@ def kind_at(path: Path) -> Kind | None:
     """Which of `KINDS` the file at `path` holds; None also for what cannot be read."""
     try:
         return kind_of(msgspec.json.decode(path.read_bytes(), type=dict[str, Any]))
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # whoever reads it as something else will say what is wrong
 
 
@@ -126,7 +126,7 @@ def load(
                 f"of version {version}: {again}"
             )
         return msgspec.json.decode(data, type=record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BenchError(f"{path} holds no {noun}: {error}") from None
 
 

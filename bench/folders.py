@@ -5,7 +5,12 @@ On Linux that is the XDG Base Directory Specification.
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_config_path
@@ -15,20 +20,37 @@ NAME = "shufflenet-deploy"
 
 def config_folder() -> Path | None:
     """Of the user's own settings; None where there is no home folder."""
-    return _usable(user_config_path(NAME, appauthor=False), ".config")
+    return _usable(user_config_path, ".config")
 
 
 def cache_folder() -> Path:
     """Of what can be made anew. The same that `bench/devices/ssh.py` takes on a device."""
-    found = _usable(user_cache_path(NAME, appauthor=False), ".cache")
-    return found or Path(tempfile.gettempdir()) / NAME
+    return _usable(user_cache_path, ".cache") or _private()
 
 
-def _usable(found: Path, at_home: str) -> Path | None:
-    """`found`, or where that is relative, as no setting may be, what is meant without one."""
-    if found.is_absolute():
-        return found
+@cache
+def _private() -> Path:
+    """A folder of a user without a home, in one that others can write to: theirs is not trusted.
+
+    It is made anew for each process where there is another's already by its name.
+    """
+    shared = Path(tempfile.gettempdir())
+    folder = shared / f"{NAME}-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+        return folder
+    return Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=shared))
+
+
+def _usable(find: Callable[..., Path], at_home: str) -> Path | None:
+    """What `find` of platformdirs finds; where that is relative, as no setting may be, the usual.
+
+    None where there is no home folder.
+    """
     try:
-        return Path.home() / at_home / NAME
+        found = find(NAME, appauthor=False)
+        return found if found.is_absolute() else Path.home() / at_home / NAME
     except RuntimeError:
         return None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import RESULTS, load
 from shufflenet_deploy.bench.version_2 import from_version_2
+from shufflenet_deploy.runtime import MAX_THREADS
 from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
@@ -22,9 +23,14 @@ from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.options import Options
-from shufflenet_deploy.runtime.worker.spec import Burst, Canary
+from shufflenet_deploy.runtime.worker.spec import Burst, Canary, Nanoseconds
 
 RESULTS_VERSION: Literal[3] = 3
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_Positive = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+_Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +40,7 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Parameters(_Record, frozen=True, kw_only=True):
     """How the models were run."""
 
-    threads: tuple[int, ...] = (1,)
+    threads: tuple[Annotated[int, msgspec.Meta(ge=1, le=MAX_THREADS)], ...] = (1,)
     """Numbers of threads to measure with, one after the other: each has its own blocks."""
     cores: tuple[int, ...] = ()
     """Numbers of the cores to which workers were pinned; empty leaves the choice to the system."""
@@ -71,8 +77,8 @@ class Parameters(_Record, frozen=True, kw_only=True):
 class FirstUse(_Record, frozen=True, kw_only=True):
     """What the first use costs in a process of its own. Not of a device without latency."""
 
-    load_ms: float
-    first_run_ms: float
+    load_ms: _Milliseconds
+    first_run_ms: _Milliseconds
 
 
 class Probe(_Record, frozen=True, kw_only=True):
@@ -90,7 +96,7 @@ class Probe(_Record, frozen=True, kw_only=True):
     difference: float | None
     """How far the self-check's logits are from the manifest's, see `SelfCheck`; None for a file
     without a manifest."""
-    peak_memory_bytes: int | None
+    peak_memory_bytes: _Count | None
     first_use: FirstUse | None
     counted: Counted | None = None
     """Instructions of one inference with one thread; None unless the processor is emulated."""
@@ -130,8 +136,8 @@ class Model(_Record, frozen=True, kw_only=True):
     several engines measure is as many models."""
     options: Options | None
     """The options of the export; None for a file of another tool, which has no manifest."""
-    multiply_adds: int | None
-    size_bytes: int | None = None
+    multiply_adds: _Count | None
+    size_bytes: _Count | None = None
     """The size of all its files; None in results that are older than this figure."""
     accuracy: MeasuredAccuracy | None = None
     """None where it was not evaluated."""
@@ -156,7 +162,7 @@ class Block(_Record, frozen=True, kw_only=True):
     None where the block is for no claim."""
     members: tuple[int, ...]
     """Indices in `Results.models` of the models that are measured together."""
-    threads: int
+    threads: _Positive
     skipped: str | None = None
     """Why these models cannot be measured together; None where they can."""
 
@@ -166,7 +172,7 @@ class TimedModel(_Record, frozen=True, kw_only=True):
 
     member: int
     """The model's index in `Results.models`."""
-    warm_up_ns: tuple[int, ...]
+    warm_up_ns: tuple[Nanoseconds, ...]
     stable: bool
     """Whether the warm-up ended because the time had stopped falling, and not at its limit."""
     bursts: tuple[Burst, ...]
@@ -301,6 +307,9 @@ def read(path: Path) -> Results:
 
 def _missing(results: Results) -> str | None:
     """The first model or block that is referred to and not there; None where all are."""
+    empty = next((block.id for block in results.blocks if not block.members), None)
+    if empty is not None:
+        return f"a model in the block {empty!r}"
     blocks = {block.id for block in results.blocks}
     members = [member for block in results.blocks for member in block.members]
     for run in results.runs:

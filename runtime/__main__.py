@@ -81,7 +81,7 @@ def _read_spec(source: str) -> Spec:
             ) from None
     try:
         return msgspec.json.decode(data, type=Spec)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InferenceError(f"the spec is wrong: {error}", usage=True) from None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -94,6 +94,10 @@ class Verification(_Record, frozen=True, kw_only=True):
     tolerance: float
 
 
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+"""What `seeded_images` takes."""
+
+
 class SelfCheck(_Record, frozen=True, kw_only=True):
     """One seeded input's logits, by which a device checks itself before it is timed.
 
@@ -103,7 +107,7 @@ class SelfCheck(_Record, frozen=True, kw_only=True):
     int8 artifact that the exporting host could not run they are the network's too.
     """
 
-    seed: int
+    seed: Seed
     logits: tuple[float, ...]
     deviation: float
     """What a logit's difference is divided by, see `Verification.difference`."""
@@ -258,7 +262,7 @@ def read_manifest(path: Path) -> Manifest:
                 f"{MANIFEST_VERSION}: export the network again with this shufflenet-deploy"
             )
         return msgspec.convert(record, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InferenceError(
             f"{path} is not a manifest: {error}; export the network again"
         ) from None

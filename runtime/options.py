@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from shufflenet_deploy.runtime.formats import FORMATS
+
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=2**20)]
+"""A side of an image."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -13,7 +18,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     network: str
     groups: int | None
     scale: float | None
-    input_size: tuple[int, int]
+    input_size: tuple[Pixels, Pixels]
     """Height and width in pixels."""
     format: str
     precision: str = "fp32"

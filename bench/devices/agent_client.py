@@ -180,7 +180,7 @@ class AgentClient:
     def _decode(self, line: bytes) -> FromAgent:
         try:
             message: FromAgent = msgspec.json.decode(line, type=FromAgent)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise BenchError(
                 f"{self._name} says {_shown(line)!r}, where the agent of shufflenet-deploy should "
                 "speak: it must print nothing by itself (see ~/.bashrc there)"

@@ -115,7 +115,7 @@ def _user_tables(path: Path | None) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise _broken(path, f"it cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _broken(path, f"it is not TOML: {error}") from None
 
 

@@ -50,6 +50,6 @@ def count(
         readings = parse((machine.folder / READINGS).read_text())
     except ProcessError as error:
         raise BenchError(str(error), usage=error.usage) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise BenchError(f"counting {placed}: its answer cannot be read: {error}") from None
     return Figures(counting, between(readings, asked.empty, asked.inferences, simulated))

@@ -12,6 +12,7 @@ import msgspec
 
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.bench.paper.speedup import Point, speedup_per_fourfold
+from shufflenet_deploy.runtime.errors import BenchError
 
 PAPER = "arXiv 1707.01083"
 ERRORS_SIZE = (224, 224)
@@ -88,8 +89,12 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[PublishedError, ...]
 
     def claim(self, id: str) -> Claim:
-        """The claim of that id. Raises KeyError where there is none."""
-        return {claim.id: claim for claim in self.claims}[id]
+        """The claim of that id. Raises `BenchError` where there is none."""
+        for claim in self.claims:
+            if claim.id == id:
+                return claim
+        known = ", ".join(claim.id for claim in self.claims)
+        raise BenchError(f"there is no claim {id!r}, of which results tell: known are {known}")
 
     def error(self, network: Network) -> PublishedError | None:
         """The published error of `network`, if there is one."""

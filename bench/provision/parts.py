@@ -143,7 +143,7 @@ def _recall(record: Path) -> Part | None:
     """The part of a record, where both are here and whole."""
     try:
         kept = msgspec.json.decode(record.read_bytes(), type=_Kept)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     archive = record.parent / f"{kept.key}.tgz"
     if not archive.exists():

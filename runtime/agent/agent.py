@@ -9,6 +9,7 @@ standard input ends or falls silent, and it cleans up. Messages are those of `pr
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import selectors
 import signal
@@ -105,7 +106,9 @@ class Agent:
         if self._worker:
             self._worker.kill()
         if self._lock or (self._begin and self._begin.prepare):
-            self._governor.restore()
+            for reason in self._governor.restore():
+                with contextlib.suppress(OSError):  # the link may be gone
+                    sys.stderr.write(f"{reason}\n")
         if self._copied:
             self._copied.prune()
 
@@ -154,7 +157,8 @@ class Agent:
                 f"{error.strerror}"
             )
         if self._lock:
-            self._governor.restore()  # a forerunner may have been killed
+            # A forerunner may have been killed.
+            notes += (f"left from before: {reason}" for reason in self._governor.restore())
             # What was there when the host looked is removed only once it needs nothing more.
             self._copied = Copied(self._folder, begin.clock or time.time())
             self._copied.use(own_folders())

@@ -30,7 +30,8 @@ class Lock:
 
     def __init__(self, file: Path, holder: str) -> None:
         # Not truncated on opening: until the lock is ours it tells of its holder.
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # no link is ours
+        self._descriptor = os.open(file, flags, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -48,5 +49,5 @@ def _described(content: bytes) -> str:
         record: dict[str, Any] = msgspec.json.decode(content, type=dict[str, Any])
         minutes = (time.clock_gettime(_CLOCK) - float(record["since"])) / 60
         return f"{record['holder']}, for {max(minutes, 0):.0f} min"
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
         return "somebody else"  # who has not yet written who it is

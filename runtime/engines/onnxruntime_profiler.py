@@ -73,7 +73,7 @@ def read_trace(data: bytes, file: dict[str, Convolution]) -> Trace:
     """
     try:
         events = msgspec.json.decode(data, type=list[_Event])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InferenceError(f"ONNX Runtime's trace is not readable: {error}") from None
     runs: list[list[_Event]] = [[]]
     for event in events:

@@ -6,7 +6,9 @@ forerunner that was killed, or the power failed, and puts it back first.
 
 from __future__ import annotations
 
+import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,11 @@ from shufflenet_deploy.runtime.machine.reading import ROOT, read_text
 
 WANTED = "performance"
 _SUDO_SECONDS = 10.0
+_FILE = "scaling_governor"
+_PLACES = (f"cpu/cpufreq/policy*/{_FILE}", f"cpu/cpu*/cpufreq/{_FILE}")
+"""Where the kernel has governors (Documentation/admin-guide/pm/cpufreq.rst)."""
+_GOVERNOR = re.compile(r"[a-z_]{1,15}", re.ASCII)
+"""What a governor may be called: the kernel's names have up to 15 letters."""
 
 
 class Governor:
@@ -29,7 +36,7 @@ class Governor:
     def prepare(self) -> str:
         """Set all cores to performance; what came of it, for the user."""
         folders = set(cpufreq_folders(self._root).values())
-        files = sorted(folder / "scaling_governor" for folder in folders)
+        files = sorted(folder / _FILE for folder in folders)
         before = {file: name for file in files if (name := read_text(file))}
         if not before:
             return "the governor is not prepared: this device has none that can be seen"
@@ -54,14 +61,40 @@ class Governor:
             )
         return f"the governor is {WANTED} for this measurement, and then {names} again"
 
-    def restore(self) -> None:
-        """Put back what was there. What cannot be put back stays on record for the next."""
+    def restore(self) -> tuple[str, ...]:
+        """Put back what was there; why that failed, of each core that it failed of.
+
+        What cannot be put back stays on record for the next. Of a record only governors are put
+        back, and only where this machine has governors: it may be anybody's.
+        """
         try:
             before = msgspec.json.decode(self._saved.read_bytes(), type=dict[str, str])
-        except (OSError, msgspec.DecodeError):
-            return
-        if not any(_write(Path(file), name) for file, name in before.items()):
-            self._saved.unlink(missing_ok=True)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ()
+        left = {}
+        failed = []
+        for name, governor in before.items():
+            file = Path(name)
+            if not self._is_governors(file) or not _GOVERNOR.fullmatch(governor):
+                failed.append(f"{name!r}: no governor's file, or no governor: it is left alone")
+            elif reason := _write(file, governor):
+                left[name] = governor
+                failed.append(reason)
+        with suppress(OSError):
+            if left:
+                with staged(self._saved) as temporary:
+                    temporary.write_bytes(msgspec.json.encode(left))
+            else:
+                self._saved.unlink(missing_ok=True)
+        return tuple(failed)
+
+    def _is_governors(self, file: Path) -> bool:
+        """Whether a core's governor is in `file`, by its place: it may be gone with its core."""
+        cores = self._root / "sys/devices/system/cpu"
+        return file.name == _FILE and any(
+            file.match(pattern) and file.is_relative_to(cores) and ".." not in file.parts
+            for pattern in _PLACES
+        )
 
 
 def _write(file: Path, governor: str) -> str | None:

@@ -63,7 +63,7 @@ def main() -> None:
     try:
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
         answer = count(request)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         fail(f"the request is wrong: {error}", usage=True)
     except InferenceError as error:
         fail(str(error))

@@ -23,6 +23,9 @@ from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
 from shufflenet_deploy.runtime.worker.spec import Skipped
 
+_PIXEL_BYTES = 3 * 24
+"""How much each pixel of the seeded image takes while it is made, in numbers of 8 bytes."""
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -119,8 +122,19 @@ def _inputs(
     if manifest is None:
         made = seeded_inputs(path, session.inputs, given, available_bytes=available_bytes)
         return tuple(one.array for one in made), tuple(one.used for one in made)
-    pixels = seeded_pixels(1, manifest.options.input_size, manifest.self_check.seed)
-    return (network_input(pixels, manifest),), ()
+    height, width = manifest.options.input_size
+    if available_bytes is not None and height * width * _PIXEL_BYTES > available_bytes:
+        raise InferenceError(
+            f"{path} takes images of {height}x{width} by its manifest, for which "
+            f"{available_bytes / 1e6:.0f} MB of available memory are not enough"
+        )
+    try:
+        pixels = seeded_pixels(1, (height, width), manifest.self_check.seed)
+        return (network_input(pixels, manifest),), ()
+    except MemoryError:
+        raise InferenceError(
+            f"{path} takes images of {height}x{width} by its manifest, for which there is no memory"
+        ) from None
 
 
 def _tried(inputs: Sequence[UsedInput]) -> str:

@@ -42,7 +42,7 @@ def decode_answer(said: bytes | str) -> Answer:
                 "install the same on both"
             )
         return msgspec.json.decode(said, type=Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProcessError(f"the worker's answer cannot be read: {error}") from None
 
 
@@ -69,5 +69,5 @@ class Listener:
 def _progress(line: str) -> Progress | None:
     try:
         return msgspec.json.decode(line, type=Progress)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

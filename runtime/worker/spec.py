@@ -19,6 +19,8 @@ _NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 """A number of seconds up to eleven days: of much larger ones no clock makes nanoseconds, and no
 system sleeps."""
+Nanoseconds = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+"""A time that something took: up to eleven days."""
 Stopped = Literal["rounds", "seconds", "interrupted"]
 
 
@@ -118,11 +120,11 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     round: int
     position: int
     """The burst's place in the round's shuffled order, from 0."""
-    cold_ns: int | None
+    cold_ns: Nanoseconds | None
     """The time of the first untimed run in ns, straight after another model; None without one."""
-    samples_ns: tuple[int, ...]
+    samples_ns: Annotated[tuple[Nanoseconds, ...], msgspec.Meta(min_length=1)]
     """The times of the timed runs in ns, in their order."""
-    pulses_ns: tuple[int, ...] = ()
+    pulses_ns: tuple[Nanoseconds, ...] = ()
     """The times in ns of a piece of the canary straight before and after the timed runs: how fast
     the core was. Empty without the canary."""
 
@@ -148,7 +150,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     peak_memory_bytes: int | None
     """The peak memory of the process when this model had been loaded and run: only for the first
     model is that its own figure."""
-    warm_up_ns: tuple[int, ...]
+    warm_up_ns: tuple[Nanoseconds, ...]
     """The time of every run of the warm-up in ns, in their order."""
     stable: bool
     """Whether the warm-up ended because the time had stopped falling."""
@@ -166,8 +168,8 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Canary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Times of a fixed kernel: where they grow, the processor has become slower."""
 
-    start_ns: tuple[int, ...]
-    end_ns: tuple[int, ...]
+    start_ns: tuple[Nanoseconds, ...]
+    end_ns: tuple[Nanoseconds, ...]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,7 +17,6 @@ from shufflenet_deploy.runtime.machine.governor import Governor
 STRANGER, VICTIM = 1111, 4242
 
 
-@wrong_today("the first governor that cannot be put back ends the work on all others")
 def test_all_governors_that_are_there_are_put_back(tmp_path: Path) -> None:
     cpu = tmp_path / "sys/devices/system/cpu"
     for core in range(4):
@@ -69,7 +68,6 @@ def planted(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@wrong_today("a lock that is a link is followed, and its target written to")
 def test_a_planted_link_is_not_followed(bench: Bench, planted: Path, small_onnx: Path) -> None:
     precious = bench.folder / "tmp/file"
     precious.write_text("precious\n")
@@ -80,7 +78,6 @@ def test_a_planted_link_is_not_followed(bench: Bench, planted: Path, small_onnx:
 
 
 @pytest.mark.slow
-@wrong_today("governors of a stranger's record are put back, whatever files it names")
 def test_a_planted_record_of_governors_is_not_put_back(
     bench: Bench, planted: Path, small_onnx: Path
 ) -> None:

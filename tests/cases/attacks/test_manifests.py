@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from cases import Bench, reached, wrong_today
+from cases import Bench, reached
 from shufflenet_deploy.runtime.manifest import manifest_path
 
 Manifest = dict[str, Any]
@@ -35,9 +35,6 @@ def size(height: int, width: int) -> Callable[[Manifest], str]:
     return at("options", "input_size", value=[height, width])
 
 
-TRACEBACK = "it is taken at its word, and numpy's own error is a traceback"
-
-
 def test_the_manifest_as_it_was_is_read(bench: Bench, own_onnx: Path) -> None:
     bench.work(msgspec.json.encode({"artifacts": [str(own_onnx)], "rounds": 0})).require_success()
 
@@ -45,24 +42,12 @@ def test_the_manifest_as_it_was_is_read(bench: Bench, own_onnx: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(
-            lambda manifest: DEEP,
-            id="deep",
-            marks=wrong_today("a decoder that recurses too deeply is a traceback"),
-        ),
-        pytest.param(
-            at("self_check", "seed", value=-1), id="seed -1", marks=wrong_today(TRACEBACK)
-        ),
-        pytest.param(
-            at("self_check", "seed", value=2**40), id="seed 2^40", marks=wrong_today(TRACEBACK)
-        ),
-        pytest.param(size(-1, 5), id="size -1", marks=wrong_today(TRACEBACK)),
-        pytest.param(size(10**12, 10**12), id="size 10^12", marks=wrong_today(TRACEBACK)),
-        pytest.param(
-            size(10**6, 10**6),
-            id="size 10^6",
-            marks=[pytest.mark.slow, wrong_today("gigabytes are asked for before it is checked")],
-        ),
+        pytest.param(lambda manifest: DEEP, id="deep"),
+        pytest.param(at("self_check", "seed", value=-1), id="seed -1"),
+        pytest.param(at("self_check", "seed", value=2**40), id="seed 2^40"),
+        pytest.param(size(-1, 5), id="size -1"),
+        pytest.param(size(10**12, 10**12), id="size 10^12"),
+        pytest.param(size(10**6, 10**6), id="size 10^6"),
         pytest.param(size(0, 0), id="size 0"),
         pytest.param(at("version", value=10**30), id="version 10^30"),
         pytest.param(at("files", 0, "size_bytes", value=-1), id="size_bytes -1"),

@@ -97,8 +97,10 @@ def test_a_core_that_refuses_leaves_all_as_they_were(tmp_path: Path) -> None:
 
 def test_what_cannot_be_put_back_stays_on_record(tmp_path: Path) -> None:
     saved = tmp_path / "saved"
-    saved.write_text(json.dumps({str(tmp_path / "gone/scaling_governor"): "ondemand"}))
-    Governor(saved, tmp_path).restore()
+    gone = tmp_path / "sys/devices/system/cpu/cpufreq/policy9/scaling_governor"
+    saved.write_text(json.dumps({str(gone): "ondemand"}))
+    (reason,) = Governor(saved, tmp_path).restore()
+    assert str(gone) in reason
     assert saved.exists()
 
 
@@ -149,3 +151,28 @@ def test_a_user_asks_sudo_which_asks_nobody(sudo: str | None, note: str, meanwhi
         assert note in said
         assert then == meanwhile
         assert read(files) == ["ondemand"]
+
+
+@pytest.mark.parametrize(
+    ("place", "governor"),
+    [
+        ("sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq", "100"),
+        ("home/scaling_governor", "ondemand"),
+        ("sys/devices/system/cpu/cpufreq/policy0/../../../../../../x/scaling_governor", "ondemand"),
+        ("sys/devices/system/cpu/cpufreq/policy0/scaling_governor", "ssh-rsa ATTACKER"),
+        ("sys/devices/system/cpu/cpufreq/policy0/scaling_governor", ""),
+    ],
+)
+def test_what_is_no_governor_of_this_machine_is_left_alone(
+    place: str, governor: str, tmp_path: Path
+) -> None:
+    file = tmp_path / place
+    (tmp_path / "sys/devices/system/cpu/cpufreq/policy0").mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("before\n")
+    saved = tmp_path / "saved"
+    saved.write_text(json.dumps({str(file): governor}))
+    (reason,) = Governor(saved, tmp_path).restore()
+    assert "left alone" in reason
+    assert file.read_text() == "before\n"
+    assert not saved.exists()
