@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.worker.protocol import printable
 
 _T = TypeVar("_T")
 
@@ -119,13 +120,13 @@ def load(
         check_kind(path, document, kind)
         there = document.get("version")
         if isinstance(there, int) and there in older:
-            return msgspec.convert(older[there](document), type=record, str_keys=True)
+            return msgspec.convert(printable(older[there](document)), type=record, str_keys=True)
         if there != version:
             raise BenchError(
                 f"{path} holds {noun} of version {there!r} and this is a reader "
                 f"of version {version}: {again}"
             )
-        return msgspec.json.decode(data, type=record)
+        return msgspec.convert(printable(document), type=record, str_keys=True)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BenchError(f"{path} holds no {noun}: {error}") from None
 

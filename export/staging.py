@@ -21,6 +21,7 @@ def staging(out: Path) -> Iterator[Path]:
     """
     folder = out / f".export-{os.getpid()}"
     was_there = out.exists()
+    _remove_stale(out)
     try:
         folder.mkdir(parents=True)
         yield folder
@@ -32,6 +33,24 @@ def staging(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         if not was_there and out.is_dir() and not any(out.iterdir()):
             out.rmdir()
+
+
+def _remove_stale(out: Path) -> None:
+    """Remove what exports have left in `out` that were killed: whose process is no more."""
+    for folder in out.glob(".export-*"):
+        number = folder.name.rpartition("-")[2]
+        if number.isdecimal() and folder.is_dir() and not folder.is_symlink() and _is_over(number):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_over(number: str) -> bool:
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # another user's
+        return False
+    return False
 
 
 def write_files(path: Path, contents: tuple[bytes, ...]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
@@ -25,6 +27,8 @@ _ENDLESS = 10_000
 """Wider than any table, in columns."""
 _LONG = 16
 """Names of up to so many letters stay in their table: numbers would save little."""
+_BY_SIGNAL = 128
+"""What shells add to a signal's number where it has ended a process."""
 _TYPERS_INTERRUPTED = 130
 """What Typer returns for a KeyboardInterrupt, which it does not let through."""
 
@@ -64,8 +68,29 @@ Version = Annotated[
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run `app` on the process's arguments and exit: 0 done, 1 failed, 2 wrong usage."""
+    """Run `app` on the process's arguments and exit: 0 done, 1 failed, 2 wrong usage.
+
+    SIGTERM and SIGHUP end it as Ctrl-C does, so that nothing is left behind, with 143 and 129.
+    """
     sys.stdout, sys.stderr = _stream(sys.stdout), _stream(sys.stderr)
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has the second ignored
+            signal.signal(number, interrupt)
+    try:
+        _run(app)
+    except SystemExit as end:
+        if received and end.code:
+            sys.exit(_BY_SIGNAL + received[0])
+        raise
+
+
+def _run(app: typer.Typer) -> NoReturn:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()  # here, where what goes wrong can still be told

@@ -18,9 +18,19 @@ DONE, FAILED, WRONG_USAGE = 0, 1, 2
 _MARK = "error: "
 
 
+def plain(text: str) -> str:
+    """`text` from anywhere, with escapes in place of what does something to a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 def fail(message: str, *, usage: bool = False) -> NoReturn:
     """End this process by an error: `message` in one line."""
-    sys.stderr.write(_MARK + " ".join(message.split()) + "\n")
+    sys.stderr.write(_MARK + plain(" ".join(message.split())) + "\n")
     sys.exit(WRONG_USAGE if usage else FAILED)
 
 

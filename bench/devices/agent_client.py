@@ -7,9 +7,10 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import IO
 
 import msgspec
@@ -35,6 +36,15 @@ from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 _LEAVE_SECONDS = 15.0
 """Seconds that an agent may take to end the worker and put the governor back, sudo included."""
 _LAST_LINES = 40
+_FIRST_SECONDS = 60.0
+"""How long an agent may take to say its first word: a slow card has to load Python."""
+_MOST_NOISE = 10_000
+"""How many lines a shell may print before that."""
+_LONGEST_LINE, _LONGEST_REMARK = 1 << 25, 1 << 12
+"""Bytes of a message, which may hold all samples of a process, and of a line on stderr."""
+_PAUSE_SECONDS = 0.01
+_WAITING_LINES = 1000
+"""How many lines are kept until they are taken; then the link itself has to wait."""
 _MESSAGE = b'{"type":"'
 """The bytes with which every message of an agent begins."""
 Failure = Callable[[int, str], BenchError | None]
@@ -98,7 +108,8 @@ class AgentClient:
                 raise BenchError(
                     f"{name} is taken by {first.holder}: wait until it is free, or end that there"
                 )
-            assert isinstance(first, Ready)
+            if not isinstance(first, Ready):
+                raise self._out_of_turn(first)
         except BaseException:
             self.close()
             raise
@@ -117,7 +128,7 @@ class AgentClient:
         try:
             if ended.code:
                 raise listener.failure("the worker", ended.code)
-            answer = decode_answer(ended.answer)
+            answer = decode_answer(ended.answer, spec)
         except ProcessError as error:
             raise WorkerFailedError(str(error), usage=error.usage) from None
         # Ctrl-C may have come too late for the worker; who pressed it wants an end all the same.
@@ -145,7 +156,8 @@ class AgentClient:
                 message = self._receive()
                 if isinstance(message, Ended):
                     return message, interrupted
-                assert isinstance(message, Said)
+                if not isinstance(message, Said):
+                    raise self._out_of_turn(message)
                 listener.hear(message.line)
             except KeyboardInterrupt:
                 self._send(Interrupt())
@@ -161,17 +173,41 @@ class AgentClient:
     def _first(self) -> FromAgent:
         """The agent's first message. A shell may print before, such as what ~/.bashrc has."""
         said = ""
-        while True:
-            line = self._lines.get()
+        end = time.monotonic() + _FIRST_SECONDS
+        for _ in range(_MOST_NOISE):
+            try:
+                line = self._lines.get(timeout=max(end - time.monotonic(), 0.0))
+            except Empty:
+                break
             if not line:
                 raise self._ended(said)
+            self._require_end(line)
             begin = line.find(_MESSAGE)
             if begin >= 0:
                 return self._decode(line[begin:])
             said = _shown(line) or said
+        raise BenchError(
+            f"{self._name} does not begin to speak as the agent of shufflenet-deploy does, within "
+            f"{_FIRST_SECONDS:.0f} s and {_MOST_NOISE} lines"
+            + (f"; it says {said!r}" if said else "")
+        )
+
+    def _require_end(self, line: bytes) -> None:
+        if len(line) == _LONGEST_LINE:
+            raise BenchError(
+                f"{self._name} says a line without an end, beginning with {_shown(line[:200])!r}: "
+                "that is no agent of shufflenet-deploy"
+            )
+
+    def _out_of_turn(self, message: FromAgent) -> BenchError:
+        return BenchError(
+            f"{self._name} says {type(message).__name__!r} out of turn: its agent is not that of "
+            "shufflenet-deploy, or broken"
+        )
 
     def _receive(self) -> FromAgent:
         line = self._lines.get()
+        self._require_end(line)
         if not line.endswith(b"\n"):
             self._lines.put(b"")  # for who asks again
             raise self._ended()
@@ -220,14 +256,19 @@ class AgentClient:
     def _hear(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as stdout:
-            for line in stdout:
+            while line := stdout.readline(_LONGEST_LINE):
+                while self._lines.qsize() > _WAITING_LINES:
+                    if self._closed.wait(_PAUSE_SECONDS):
+                        return  # and what is not read any more has nobody to go on for
                 self._lines.put(line)
+                if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+                    break
         self._lines.put(b"")
 
     def _listen(self) -> None:
         assert self._process.stderr is not None
         with self._process.stderr as stderr:
-            for line in stderr:
+            while line := stderr.readline(_LONGEST_REMARK):
                 if text := line.decode(errors="replace").strip():
                     self._remarks.append(text)
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from shufflenet_deploy.bench.presentation.tables import Column, Table
 from shufflenet_deploy.runtime.command_line import print_table
+from shufflenet_deploy.runtime.endings import plain
 
 _PIPED_WIDTH = 200
 _COLOURS = {
@@ -39,7 +40,7 @@ def stderr_console() -> Console:
 
 def tell(line: str, console: Console) -> None:
     """Print `line` on `console` without breaking it: a terminal does that itself."""
-    console.print(line, markup=False, soft_wrap=True)
+    console.print(plain(line), markup=False, soft_wrap=True)
 
 
 def show_table(table: Table, console: Console, tight: bool = False) -> None:
@@ -51,13 +52,13 @@ def show_table(table: Table, console: Console, tight: bool = False) -> None:
 
 def show_title(title: str, console: Console) -> None:
     """Print `title` above what follows."""
-    console.print(f"{title}\n", style="bold", markup=False)
+    console.print(f"{plain(title)}\n", style="bold", markup=False)
 
 
 def show_lines(lines: Iterable[str], console: Console) -> None:
     """Print each of `lines` as it is."""
     for line in lines:
-        console.print(line, markup=False)
+        console.print(plain(line), markup=False)
 
 
 def drawn(table: Table, tight: bool = False) -> RichTable:
@@ -82,4 +83,4 @@ def drawn(table: Table, tight: bool = False) -> RichTable:
 
 def _cell(column: Column, text: str) -> Text:
     """Not markup, which a path with brackets in it would be."""
-    return Text(text, style=_COLOURS.get(text, "") if column.outcome else "")
+    return Text(plain(text), style=_COLOURS.get(text, "") if column.outcome else "")

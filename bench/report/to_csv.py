@@ -17,6 +17,7 @@ from shufflenet_deploy.runtime.formats import FORMATS
 
 Value = str | int | float | None
 """What a cell holds; None is an empty cell: not measured, or not known."""
+_FORMULA = ("=", "+", "-", "@")
 Source = Callable[[ReportData, Model, ModelSummary], Value]
 
 
@@ -149,6 +150,11 @@ COLUMNS = (
 )
 
 
+def _cell(value: Value) -> Value:
+    """`value`, of which no spreadsheet makes a formula (OWASP, CSV Injection)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
 def to_csv(data: ReportData) -> str:
     """The whole table, with numbers as precise as they are."""
     buffer = io.StringIO()
@@ -156,5 +162,5 @@ def to_csv(data: ReportData) -> str:
     writer.writerow(column.name for column in COLUMNS)
     for summary in data.summary.models:
         model = data.results.models[summary.model]
-        writer.writerow(column.value(data, model, summary) for column in COLUMNS)
+        writer.writerow(_cell(column.value(data, model, summary)) for column in COLUMNS)
     return buffer.getvalue()

@@ -46,7 +46,7 @@ def run_worker(spec: Spec, prefix: Sequence[str] = PREFIX, report: Report = _unh
     KeyboardInterrupt.
     """
     question = msgspec.json.encode(spec)
-    return decode_answer(run(module_command(WORKER, prefix), question, report=report))
+    return decode_answer(run(module_command(WORKER, prefix), question, report=report), spec)
 
 
 def run(

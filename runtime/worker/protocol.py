@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from shufflenet_deploy.runtime.endings import failure
+from shufflenet_deploy.runtime.endings import failure, plain
 from shufflenet_deploy.runtime.errors import ProcessError
-from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress
+from shufflenet_deploy.runtime.worker.spec import ANSWER_VERSION, Answer, Progress, Spec
 
 _REMARKS, _LONGEST = 40, 1000
 """How many lines are kept of what a process says, and how many characters of each."""
@@ -32,8 +32,11 @@ def encode_answer(answer: Answer) -> bytes:
     return msgspec.json.encode(answer) + b"\n"
 
 
-def decode_answer(said: bytes | str) -> Answer:
-    """What `encode_answer` made. Raises `ProcessError` for what it never makes."""
+def decode_answer(said: bytes | str, asked: Spec | None = None) -> Answer:
+    """What `encode_answer` made, with no text in it that does something to a terminal.
+
+    Raises `ProcessError` for what it never makes, and for an answer of other models than `asked`.
+    """
     try:
         version = msgspec.json.decode(said, type=dict[str, msgspec.Raw]).get("version")
         if version is None or bytes(version) != b"%d" % ANSWER_VERSION:
@@ -41,9 +44,26 @@ def decode_answer(said: bytes | str) -> Answer:
                 "the worker is of another version of shufflenet-deploy than this host: "
                 "install the same on both"
             )
-        return msgspec.json.decode(said, type=Answer)
+        answer = msgspec.convert(printable(msgspec.json.decode(said)), type=Answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProcessError(f"the worker's answer cannot be read: {error}") from None
+    told = len(answer.models) + len(answer.skipped)
+    if asked is not None and told != len(asked.artifacts):
+        raise ProcessError(
+            f"the worker answers of {told} models, where it was asked for {len(asked.artifacts)}"
+        )
+    return answer
+
+
+def printable(document: object) -> object:
+    """A decoded document whose texts are all `plain`."""
+    if isinstance(document, str):
+        return plain(document)
+    if isinstance(document, list):
+        return [printable(value) for value in document]
+    if isinstance(document, dict):
+        return {plain(str(name)): printable(value) for name, value in document.items()}
+    return document
 
 
 class Listener:
@@ -68,6 +88,7 @@ class Listener:
 
 def _progress(line: str) -> Progress | None:
     try:
-        return msgspec.json.decode(line, type=Progress)
+        progress = msgspec.json.decode(line, type=Progress)
+        return msgspec.structs.replace(progress, stage=plain(progress.stage))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

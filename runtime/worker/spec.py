@@ -15,7 +15,7 @@ from shufflenet_deploy.runtime.profiling.profile import Profile
 ANSWER_VERSION = 4
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
-_NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+_NotNegative = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 """A number of seconds up to eleven days: of much larger ones no clock makes nanoseconds, and no
 system sleeps."""
@@ -138,9 +138,9 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     engine_version: str
     remarks: dict[str, int | float | str]
     """What this engine alone says of the model."""
-    load_ns: int
+    load_ns: _NotNegative
     """The time in ns from the file to a session ready to run; the engine was imported before."""
-    first_run_ns: int
+    first_run_ns: _NotNegative
     difference: float | None
     """The difference of the self-check, see `SelfCheck`; within the tolerance where the spec is
     strict. None for a file without a manifest, which is checked for numbers that are finite, and
@@ -161,8 +161,8 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A model that was not loaded, since it would not fit the memory."""
 
     artifact: str
-    needed_bytes: int
-    available_bytes: int
+    needed_bytes: _NotNegative
+    available_bytes: _NotNegative
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

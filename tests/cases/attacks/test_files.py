@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from cases import Bench, finish, reached, wrong_today
+from cases import Bench, finish, reached
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.preprocess import read_image
 
@@ -92,7 +92,6 @@ def test_a_picture_that_is_postscript_starts_no_program(
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["TERM", "HUP"]
 )
-@wrong_today("the export ends without a word, and its unfinished folder stays")
 def test_an_export_that_is_ended_leaves_nothing(
     number: signal.Signals, code: int, bench: Bench
 ) -> None:
@@ -111,7 +110,6 @@ def test_an_export_that_is_ended_leaves_nothing(
 
 
 @pytest.mark.slow
-@wrong_today("a folder of an export that was killed is never removed")
 def test_what_a_killed_export_left_is_removed_by_the_next(bench: Bench) -> None:
     left = bench.folder / "out/.export-4194304"  # above any process's number
     left.mkdir(parents=True)

@@ -8,35 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cases import Said, finish, require_plain, wrong_today
+from cases import Said, finish, require_plain
 from hostile_agent import ANSWERS, FIRST, WORK
 from hostile_device import DeviceNeeds, HostileDevice
 
 pytestmark = pytest.mark.network
 
-ESCAPES = "a device's words go to the terminal as they are"
-ORDER = "the order of messages is checked by assertions"
-MEANING = "what an answer means is not checked, and figuring with it fails"
-WRONG = {
-    "garbage": ESCAPES,
-    "escapes and exit": ESCAPES,
-    "said first": ORDER,
-    "busy with escapes": ESCAPES,
-    "said escapes": ESCAPES,
-    "died with escapes": ESCAPES,
-    "ready again": ORDER,
-    "deep answer": "an answer that is nested too deeply is a traceback",
-    "no models": MEANING,
-    "two models": MEANING,
-    "negative": MEANING,
-    "zero": MEANING,
-    "no samples": MEANING,
-    "huge": MEANING,
-    "canary zero": MEANING,
-    "engine with escapes": ESCAPES,
-    "skipped with escapes": ESCAPES,
-}
-"""Mode -> what is wrong with it today."""
 ENDLESS = ("silent", "endless line", "endless lines")
 REFUSED = [mode for mode in (*FIRST, *WORK) if mode not in ENDLESS] + [
     *("no models", "two models", "negative", "zero", "no samples", "huge", "other hash"),
@@ -56,8 +33,6 @@ def modes(names: list[str]) -> list[object]:
 
 
 def marks(mode: str) -> Iterator[pytest.MarkDecorator]:
-    if mode in WRONG:
-        yield wrong_today(WRONG[mode])
     if mode not in OF_EACH_KIND:
         yield pytest.mark.slow
 
@@ -116,7 +91,6 @@ def test_a_noisy_login_disturbs_nothing(
 
 
 @pytest.mark.slow
-@wrong_today("who waits for the first word waits for ever")
 def test_silence_has_an_end(
     honest_answer: str, device_needs: DeviceNeeds, own_onnx: Path, tmp_path: Path
 ) -> None:
@@ -126,7 +100,6 @@ def test_silence_has_an_end(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["endless line", "endless lines"])
-@wrong_today("all that a device says is kept in memory")
 def test_endless_words_have_an_end(
     mode: str, honest_answer: str, device_needs: DeviceNeeds, own_onnx: Path, tmp_path: Path
 ) -> None:
