@@ -44,7 +44,7 @@ def decode_answer(said: bytes | str, asked: Spec | None = None) -> Answer:
                 "the worker is of another version of shufflenet-deploy than this host: "
                 "install the same on both"
             )
-        answer = msgspec.convert(printable(msgspec.json.decode(said)), type=Answer)
+        answer = msgspec.convert(printable(msgspec.json.decode(said)), type=Answer, str_keys=True)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProcessError(f"the worker's answer cannot be read: {error}") from None
     told = len(answer.models) + len(answer.skipped)

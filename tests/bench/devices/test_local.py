@@ -107,7 +107,7 @@ print('{"stage":7}', file=sys.stderr)
 os.write(2, b"\\xff\\xfe not text\\n")
 print(ANSWER)
 """
-    assert scripted(script).run(SPEC, reports.append).models == ()
+    assert scripted(script).run(Spec(), reports.append).models == ()
     assert reports == [Progress(stage="load", done=0, total=1)]
 
 
@@ -176,7 +176,7 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 print('{"stage":"round","done":1,"total":1}', file=sys.stderr, flush=True)
 print(ANSWER)
 """
-    assert scripted(script).run(SPEC, press).stopped == "interrupted"
+    assert scripted(script).run(Spec(), press).stopped == "interrupted"
 
 
 # Of a worker that would run for long: its number is in a file, and no other once it is through.
@@ -222,3 +222,8 @@ print('{"stage":"load","done":0,"total":1}', file=sys.stderr, flush=True)
     with pytest.raises(OSError, match="the terminal is gone"):
         scripted(long_worker(tmp_path, first)).run(SPEC, fail)
     assert was_ended(tmp_path)
+
+
+def test_an_answer_of_other_models_than_were_asked_for_is_refused(scripted: Scripted) -> None:
+    with pytest.raises(BenchError, match="answers of 0 models, where it was asked for 1"):
+        scripted("print(ANSWER)").run(SPEC, ignore)

@@ -30,7 +30,9 @@ Work = Callable[..., subprocess.CompletedProcess[str]]
 _count = st.integers(0, 2**62)
 _seconds = st.floats(0, 1e6)
 _numbers = st.floats(allow_nan=False, allow_infinity=False)
-_times = st.lists(_count, max_size=3).map(tuple)
+_nanoseconds = st.integers(1, 10**15)
+_times = st.lists(_nanoseconds, max_size=3).map(tuple)
+_samples = st.lists(_nanoseconds, min_size=1, max_size=3).map(tuple)
 
 _specs = st.builds(
     Spec,
@@ -68,7 +70,11 @@ _models = st.builds(
     stable=st.booleans(),
     bursts=st.lists(
         st.builds(
-            Burst, round=_count, position=_count, cold_ns=st.none() | _count, samples_ns=_times
+            Burst,
+            round=_count,
+            position=_count,
+            cold_ns=st.none() | _nanoseconds,
+            samples_ns=_samples,
         ),
         max_size=3,
     ).map(tuple),
