@@ -23,8 +23,9 @@ from shufflenet_deploy.export.request import (
     Request,
 )
 from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, parse_size
+from shufflenet_deploy.models.options import WeightsKey
 from shufflenet_deploy.runtime.artifact import Artifact
-from shufflenet_deploy.runtime.command_line import Version, neighbours, run
+from shufflenet_deploy.runtime.command_line import Version, neighbours, print_table, run
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.formats import FORMATS
 
@@ -76,14 +77,7 @@ def export(
             "the published checkpoint. A file: any published convention, found from its keys.",
         ),
     ] = RANDOM,
-    weights_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Where in that file the weights are, of several.",
-            show_default="averages (EMA), or what is a whole network",
-        ),
-    ] = None,
+    weights_key: WeightsKey = None,
     calibration: Annotated[
         str | None,
         typer.Option(metavar="FOLDER|digits", help="Images for int8; random weights take noise."),
@@ -212,7 +206,6 @@ def _print_tables(artifacts: list[Artifact], costs: list[Cost], analyses: list[A
     from rich.table import Table
 
     from shufflenet_deploy.export.tables import artifacts_table, costs_table, layers_tables
-    from shufflenet_deploy.runtime.command_line import print_table
 
     console = Console(highlight=False)
     if not console.is_terminal:

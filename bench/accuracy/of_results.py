@@ -103,19 +103,20 @@ def with_accuracy(results: Results, evaluation: Evaluation) -> Results:
     A file that several engines run takes the figure of its own engine, where there is one. Raises
     `BenchError` where none of the models was evaluated.
     """
-    models = tuple(_with(model, evaluation) for model in results.models)
-    if models and not any(_of(model, evaluation) for model in results.models):
+    judged = [_of(model, evaluation) for model in results.models]
+    if judged and not any(judged):
         raise BenchError(
             f"the evaluation on {evaluation.data} is of other files than were measured: evaluate "
             "these, with --data"
         )
+    models = tuple(
+        _with(model, accuracy, evaluation) if accuracy else model
+        for model, accuracy in zip(results.models, judged, strict=True)
+    )
     return replace(results, models=models)
 
 
-def _with(model: Model, evaluation: Evaluation) -> Model:
-    judged = _of(model, evaluation)
-    if judged is None:
-        return model
+def _with(model: Model, judged: Accuracy, evaluation: Evaluation) -> Model:
     try:
         accuracy = MeasuredAccuracy(
             data=evaluation.data,

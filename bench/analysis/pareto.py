@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -35,12 +34,8 @@ class _Point:
 
     def beats(self, other: _Point) -> bool:
         """Whether this one is no worse in anything, and better in something."""
-        own, others = ((_time(point.model), point.error_percent) for point in (self, other))
+        own, others = ((point.model.time_ms, point.error_percent) for point in (self, other))
         return own != others and own[0] <= others[0] and own[1] <= others[1]
-
-
-def _time(model: ModelSummary) -> float:
-    return model.latency_ms.value if model.latency_ms else math.inf
 
 
 def find_front(
@@ -104,4 +99,4 @@ def most_accurate(summary: Summary, budget_ms: float) -> dict[Setting | int, Fro
 
 
 def _cost(summary: Summary, point: FrontPoint) -> tuple[float, float]:
-    return point.top1_error_percent, _time(summary.models[point.model])
+    return point.top1_error_percent, summary.models[point.model].time_ms

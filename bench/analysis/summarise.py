@@ -230,15 +230,11 @@ def _matrices(
         timed = [index for index in timed if models[index].latency_ms]
         if block.claim or len(timed) < 2:
             continue
-        timed.sort(key=lambda index: _latency_value(models[index]))
+        timed.sort(key=lambda index: models[index].time_ms)
         members = [models[index].model for index in timed]
         yield RatioMatrix(
             block=block.id, members=tuple(timed), ratios=matrix(results, block, members)
         )
-
-
-def _latency_value(model: ModelSummary) -> float:
-    return model.latency_ms.value if model.latency_ms else math.inf
 
 
 def _accuracy(measured: MeasuredAccuracy) -> Accuracy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -96,6 +97,11 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True):
     and no claim. None where that did not measure the model."""
     samples_ms: tuple[float, ...]
     """All timed runs in milliseconds, in the order of time, for a plot of their distribution."""
+
+    @property
+    def time_ms(self) -> float:
+        """The latency as it sorts: without one a model comes last."""
+        return self.latency_ms.value if self.latency_ms else math.inf
 
 
 class PairSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,6 +55,16 @@ def milliseconds(value: float | None) -> str:
     return decimal(value, 2, digits=_DIGITS)
 
 
+def latency(model: ModelSummary) -> str:
+    """A model's latency in milliseconds, without the unit."""
+    return milliseconds(model.latency_ms.value if model.latency_ms else None)
+
+
+def top1(model: ModelSummary) -> str:
+    """How often a model is right, in percent without the sign."""
+    return decimal(model.accuracy.top1 if model.accuracy else None, 1, 100)
+
+
 def share(value: float | None) -> str:
     """A share of 1 in percent."""
     return MISSING if value is None else f"{100 * value:.0f} %"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shufflenet_deploy.runtime.command_line import Version
+from shufflenet_deploy.runtime.command_line import Version, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,6 @@ def _show(boards: Sequence[Board], probed: Mapping[str, Probed]) -> None:
     from shufflenet_deploy.bench.devices import DEVICES
     from shufflenet_deploy.bench.presentation.tables import Column, Table
     from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, stdout_console
-    from shufflenet_deploy.runtime.command_line import print_table
 
     headings = ("name", "what it is", "kind", "host", "cores", "GFLOP/s of a core")
     rows = []

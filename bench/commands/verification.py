@@ -16,7 +16,7 @@ from shufflenet_deploy.bench.commands.options import (
     Provision,
     way,
 )
-from shufflenet_deploy.runtime.command_line import Version
+from shufflenet_deploy.runtime.command_line import Version, print_table
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
@@ -93,7 +93,6 @@ def _show(verified: Sequence[Verified]) -> None:
     from shufflenet_deploy.bench.analysis.wording import MISSING
     from shufflenet_deploy.bench.presentation.tables import Column, Table
     from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, stdout_console
-    from shufflenet_deploy.runtime.command_line import print_table
 
     columns = (
         Column("artifact", words=True),

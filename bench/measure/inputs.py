@@ -9,11 +9,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from shufflenet_deploy.runtime.engines.given import MOST_DIMENSIONS, GivenInput, UsedInput
+from shufflenet_deploy.runtime.engines.given import MAX_SIZE, MOST_DIMENSIONS, GivenInput, UsedInput
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import sha256, shown
 
-_LARGEST = 2**31 - 1
 _FIELDS = ("shape", "range", "file", "sha256")
 _SHAPE = re.compile(r"[0-9]+([x,][0-9]+)*", re.ASCII)
 
@@ -59,7 +58,7 @@ def _shape(text: str, words: str) -> tuple[int, ...]:
     if (
         not sizes
         or len(sizes) > MOST_DIMENSIONS
-        or not all(1 <= size <= _LARGEST for size in sizes)
+        or not all(1 <= size <= MAX_SIZE for size in sizes)
     ):
         raise BenchError(
             f"--shape {text}: give an input's name and its sizes, each 1 or more, such as "

@@ -141,8 +141,10 @@ def start(
 
 def _require_ours(out: Path) -> None:
     """Raise `BenchError` where `out` is a file that holds no results, and would be lost."""
-    if out.exists() and out.stat().st_size and kind_at(out) != RESULTS:
-        kind = kind_at(out)
+    if not out.exists() or not out.stat().st_size:
+        return
+    kind = kind_at(out)
+    if kind != RESULTS:
         raise BenchError(
             f"--out {out} is a file that holds {kind.what if kind else 'something else'}, and not "
             "results: it is not replaced; name another file, or delete it",

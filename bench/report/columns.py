@@ -12,8 +12,10 @@ from shufflenet_deploy.bench.analysis.wording import (
     MISSING,
     decimal,
     interval_ms,
+    latency,
     milliseconds,
     number,
+    top1,
 )
 from shufflenet_deploy.bench.counted import described
 from shufflenet_deploy.bench.presentation.tables import Column
@@ -62,16 +64,8 @@ def _cached(heading: str, name: str, places: int) -> Figure:
     return Figure(Column(f"M {heading}", f"M {heading.replace(' ', chr(10))}"), cell, optional=True)
 
 
-def _latency(model: ModelSummary) -> str:
-    return milliseconds(model.latency_ms.value if model.latency_ms else None)
-
-
 def _half_width(model: ModelSummary) -> str:
     return decimal(half_width_percent(model.latency_ms) if model.latency_ms else None, 1)
-
-
-def _top1(model: ModelSummary) -> str:
-    return decimal(model.accuracy.top1 if model.accuracy else None, 1, 100)
 
 
 def _per_multiply_add(model: ModelSummary) -> str:
@@ -87,11 +81,11 @@ _MULTIPLY_ADDS = _figure(
 )
 
 _SIZE = _wide("size (MB)", lambda model: decimal(model.size_bytes, 1, 1e-6, digits=2))
-_TOP1 = Figure(Column("top-1 (%)", "top-1\n%"), _top1, optional=True)
+_TOP1 = Figure(Column("top-1 (%)", "top-1\n%"), top1, optional=True)
 
 TIMES = (
     _MULTIPLY_ADDS,
-    _figure("latency (ms)", "latency\nms", _latency),
+    _figure("latency (ms)", "latency\nms", latency),
     _figure("± (%)", "±\n%", _half_width),
     _wide("95% interval (ms)", lambda model: interval_ms(model.latency_ms)),
     _figure("p90 (ms)", "p90\nms", lambda model: milliseconds(model.p90_ms)),

@@ -11,11 +11,13 @@ from shufflenet_deploy.bench.analysis.wording import (
     count,
     decimal,
     interval_ms,
+    interval_of,
+    latency,
     listed,
-    milliseconds,
     names_of_all,
     number,
     span,
+    top1,
 )
 from shufflenet_deploy.bench.presentation.tables import Column, Table
 from shufflenet_deploy.bench.report.data import ReportData
@@ -51,10 +53,9 @@ def overview(data: ReportData) -> Overview | None:
 def ordered(data: ReportData) -> list[int]:
     """Indices of the models, by their number of threads, the fastest first."""
 
-    def key(index: int) -> tuple[int, bool, float]:
+    def key(index: int) -> tuple[int, float]:
         model = data.summary.models[index]
-        latency = model.latency_ms
-        return model.setting.threads, latency is None, latency.value if latency else 0.0
+        return model.setting.threads, model.time_ms
 
     return sorted(range(len(data.summary.models)), key=key)
 
@@ -84,7 +85,7 @@ def _speeds(data: ReportData, matrix: RatioMatrix, names: Sequence[str]) -> Iter
         if row[0]
     ]
     equal = [name for name, ratio in ratios if is_beyond_noise(ratio) is False]
-    takes = f"{milliseconds(fastest.latency_ms.value if fastest.latency_ms else None)} ms"
+    takes = f"{latency(fastest)} ms"
     if equal:
         yield (
             f"Fastest{threads}: {names[first]} at {takes}, and {listed(equal)} as far as these "
@@ -102,7 +103,7 @@ def _ratio(ratio: Estimate) -> str:
     value = number(ratio.value)
     if ratio.low is None or ratio.high is None:
         return value
-    return f"{value} ({span(ratio.low, ratio.high, len(value.partition('.')[2]))})"
+    return f"{value} ({interval_of(ratio, len(value.partition('.')[2]))})"
 
 
 def _accuracies(data: ReportData, names: Sequence[str]) -> Iterator[str]:
@@ -170,7 +171,7 @@ def _columns(data: ReportData) -> Iterator[tuple[Column, _Cell]]:
     yield Column("threads", wide_only=not several), lambda _, model: str(model.setting.threads)
     if is_timed:
         fastest = _by_the_fastest(data)
-        yield Column("latency (ms)", "latency\nms"), lambda _, model: _latency(model)
+        yield Column("latency (ms)", "latency\nms"), lambda _, model: latency(model)
         interval = Column("95% interval (ms)", wide_only=True)
         yield interval, lambda _, model: interval_ms(model.latency_ms)
         times = Column("times the fastest", "times the\nfastest")
@@ -180,23 +181,15 @@ def _columns(data: ReportData) -> Iterator[tuple[Column, _Cell]]:
     if is_timed:
         yield Column("load (ms)", "load\nms"), lambda _, model: number(model.load_ms)
     if any(model.accuracy for model in data.summary.models):
-        yield Column("top-1 (%)", "top-1\n%"), lambda _, model: _top1(model)
+        yield Column("top-1 (%)", "top-1\n%"), lambda _, model: top1(model)
         interval = Column("95% interval (%)", wide_only=True)
         yield interval, lambda _, model: _top1_interval(model)
-
-
-def _top1(model: ModelSummary) -> str:
-    return decimal(model.accuracy.top1 if model.accuracy else None, 1, 100)
 
 
 def _top1_interval(model: ModelSummary) -> str:
     if model.accuracy is None:
         return MISSING
     return span(100 * model.accuracy.low, 100 * model.accuracy.high, 1)
-
-
-def _latency(model: ModelSummary) -> str:
-    return milliseconds(model.latency_ms.value if model.latency_ms else None)
 
 
 def _by_the_fastest(data: ReportData) -> dict[int, str]:

@@ -11,6 +11,7 @@ from shufflenet_deploy.bench.analysis.summary import ModelSummary, PairSummary, 
 from shufflenet_deploy.bench.analysis.wording import (
     decimal,
     interval_of,
+    latency,
     milliseconds,
     value_of,
     where,
@@ -81,7 +82,7 @@ def front_table(data: ReportData) -> Table:
             point.source,
             "yes" if point.on_front else "no",
             decimal(point.top1_error_percent, 1),
-            _latency(models[point.model]),
+            latency(models[point.model]),
         )
         for point in points
     )
@@ -211,7 +212,3 @@ def _published(data: ReportData, pair: PairSummary) -> float | None:
             return None
         points.append(point)
     return points[0][1] / points[1][1]
-
-
-def _latency(model: ModelSummary) -> str:
-    return milliseconds(model.latency_ms.value if model.latency_ms else None)

@@ -11,7 +11,7 @@ from shufflenet_deploy.bench.analysis.summary import Summary
 from shufflenet_deploy.bench.analysis.wording import (
     briefly_where,
     count,
-    milliseconds,
+    latency,
     names_of_all,
     number,
 )
@@ -61,7 +61,7 @@ def show_budget(summary: Summary, budget_ms: float, console: Console) -> None:
             model = summary.models[point.model]
             line = (
                 f"{within}: {names[point.model] if point.measured else model.label}, "
-                f"{milliseconds(model.latency_ms.value if model.latency_ms else None)} ms, "
+                f"{latency(model)} ms, "
                 f"top-1 error {number(point.top1_error_percent)} % ({point.source})"
             )
         console.print(line, style="bold", markup=False)

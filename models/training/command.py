@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shufflenet_deploy.models.networks import SHUFFLENET, parse_size
+from shufflenet_deploy.models.options import WeightsKey
 from shufflenet_deploy.models.training.recipe import (
     IMAGENET,
     QAT,
@@ -50,14 +51,7 @@ def train(
             show_default="random ones",
         ),
     ] = None,
-    weights_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Where in that file the weights are, of several.",
-            show_default="averages (EMA), or what is a whole network",
-        ),
-    ] = None,
+    weights_key: WeightsKey = None,
     freeze: Annotated[
         bool | None,
         typer.Option("--freeze", help="Train the classifier alone.", show_default="all of it"),

@@ -12,7 +12,10 @@ import msgspec
 MOST_DIMENSIONS = 32
 """More than any engine takes."""
 
-_Size = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+MAX_SIZE = 2**31 - 1
+"""The largest size of a dimension: engines hold them in 32 bits."""
+
+_Size = Annotated[int, msgspec.Meta(ge=1, le=MAX_SIZE)]
 
 
 class GivenInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

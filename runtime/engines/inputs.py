@@ -23,7 +23,7 @@ _PIXELS = ("uint8", "int8")
 _WHOLE = (*_PIXELS, "int16", "uint16", "int32", "uint32", "int64", "uint64")
 TYPES = (*_FLOATS, *_WHOLE, "bool")
 """The types of numbers that can be made, as numpy calls them."""
-_MAKING_BYTES = 24
+MAKING_BYTES = 24
 """How much each number takes while it is made: twice in 8 bytes, and then itself."""
 
 Values = Callable[[tuple[int, ...], str, np.random.RandomState], NDArray[Any]]
@@ -90,7 +90,7 @@ def _made(
     values, called = _values(path, tensor, given)
     random = np.random.RandomState(seed)  # see `seeded_images` for why this one
     try:
-        if available_bytes is not None and prod(shape) * _MAKING_BYTES > available_bytes:
+        if available_bytes is not None and prod(shape) * MAKING_BYTES > available_bytes:
             raise MemoryError(f"of memory {available_bytes / 1e6:.0f} MB are available")
         # numpy makes a number of an array without dimensions.
         array = np.asarray(values(shape, tensor.dtype, random), tensor.dtype)

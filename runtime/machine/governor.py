@@ -91,7 +91,7 @@ class Governor:
     def _is_governors(self, file: Path) -> bool:
         """Whether a core's governor is in `file`, by its place: it may be gone with its core."""
         cores = self._root / "sys/devices/system/cpu"
-        return file.name == _FILE and any(
+        return any(
             file.match(pattern) and file.is_relative_to(cores) and ".." not in file.parts
             for pattern in _PLACES
         )

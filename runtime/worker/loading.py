@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shufflenet_deploy.runtime.artifact import Artifact, has_manifest, model_bytes, model_sha256
 from shufflenet_deploy.runtime.engines import Session, opener_for
 from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
-from shufflenet_deploy.runtime.engines.inputs import check_finite, seeded_inputs
+from shufflenet_deploy.runtime.engines.inputs import MAKING_BYTES, check_finite, seeded_inputs
 from shufflenet_deploy.runtime.engines.reasons import reason
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.clocks import ClockNs
@@ -23,8 +23,8 @@ from shufflenet_deploy.runtime.preprocess import network_input
 from shufflenet_deploy.runtime.seeded import Floats, seeded_pixels
 from shufflenet_deploy.runtime.worker.spec import Skipped
 
-_PIXEL_BYTES = 3 * 24
-"""How much each pixel of the seeded image takes while it is made, in numbers of 8 bytes."""
+_PIXEL_BYTES = 3 * MAKING_BYTES
+"""How much each pixel of the seeded image takes while it is made."""
 
 
 @dataclass(frozen=True)

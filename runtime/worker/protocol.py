@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -38,13 +39,13 @@ def decode_answer(said: bytes | str, asked: Spec | None = None) -> Answer:
     Raises `ProcessError` for what it never makes, and for an answer of other models than `asked`.
     """
     try:
-        version = msgspec.json.decode(said, type=dict[str, msgspec.Raw]).get("version")
-        if version is None or bytes(version) != b"%d" % ANSWER_VERSION:
+        document = msgspec.json.decode(said, type=dict[str, Any])
+        if document.get("version") != ANSWER_VERSION:
             raise ProcessError(
                 "the worker is of another version of shufflenet-deploy than this host: "
                 "install the same on both"
             )
-        answer = msgspec.convert(printable(msgspec.json.decode(said)), type=Answer, str_keys=True)
+        answer = msgspec.convert(printable(document), type=Answer, str_keys=True)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProcessError(f"the worker's answer cannot be read: {error}") from None
     told = len(answer.models) + len(answer.skipped)

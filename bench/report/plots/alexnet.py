@@ -12,7 +12,14 @@ from shufflenet_deploy.bench.analysis.wording import listed, number, where
 from shufflenet_deploy.bench.paper.networks import Network
 from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
-from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, name_rows
+from shufflenet_deploy.bench.report.plots.canvas import (
+    COLOURS,
+    draw,
+    few_ticks,
+    figure_at,
+    interval,
+    name_rows,
+)
 
 _ALEXNET = Network(name="alexnet")
 _ID = "alexnet"
@@ -99,24 +106,11 @@ def _row(axes: Axes, row: int, bar: _Bar) -> None:
     value, low, high = bar.ratio.value, bar.ratio.low, bar.ratio.high
     height = row - 0.18 if bar.paper is not None else float(row)
     axes.barh(height, value, 0.36, color=COLOURS["series-1"])
-    end = value
-    if low is not None and high is not None:
-        axes.plot([low, high], [height] * 2, color=COLOURS["ink"], marker="|", markersize=8)
-        end = max(end, high)
-    _figure(axes, end, height, value)
+    interval(axes, height, low, high)
+    figure_at(axes, high or value, height, number(value))
     if bar.paper is not None:
         axes.barh(row + 0.18, bar.paper, 0.28, color=COLOURS["paper"])
-        _figure(axes, bar.paper, row + 0.18, bar.paper)
-
-
-def _figure(axes: Axes, end: float, height: float, value: float) -> None:
-    axes.annotate(
-        number(value),
-        (end, height),
-        (5, 0),
-        textcoords="offset points",
-        verticalalignment="center_baseline",
-    )
+        figure_at(axes, bar.paper, row + 0.18, number(bar.paper))
 
 
 def _finding(bars: Sequence[_Bar]) -> str:

@@ -96,6 +96,23 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
+def interval(axes: Axes, row: float, low: float | None, high: float | None) -> None:
+    """A horizontal whisker from `low` to `high`; none where they are unknown."""
+    if low is not None and high is not None:
+        axes.plot([low, high], [row] * 2, color=COLOURS["ink"], marker="|", markersize=8)
+
+
+def figure_at(axes: Axes, end: float, row: float, figure: str) -> None:
+    """`figure` to the right of what ends at `end`."""
+    axes.annotate(
+        figure,
+        (end, row),
+        (5, 0),
+        textcoords="offset points",
+        verticalalignment="center_baseline",
+    )
+
+
 def short(name: str, longest: int = _LONGEST) -> str:
     """`name` in one printable line that leaves room for the plot."""
     line = _printable(name)

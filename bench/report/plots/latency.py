@@ -7,11 +7,19 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from shufflenet_deploy.bench.analysis.summary import ModelSummary
-from shufflenet_deploy.bench.analysis.wording import count, milliseconds, names_of_all
+from shufflenet_deploy.bench.analysis.wording import count, names_of_all
+from shufflenet_deploy.bench.analysis.wording import latency as in_words
 from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.overview import ordered
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
-from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw, few_ticks, short
+from shufflenet_deploy.bench.report.plots.canvas import (
+    COLOURS,
+    draw,
+    few_ticks,
+    figure_at,
+    interval,
+    short,
+)
 
 _ID = "latency"
 _FRAME, _ROW = 50, 42
@@ -59,9 +67,9 @@ def _panel(id: str, threads: int, models: Sequence[tuple[str, ModelSummary]]) ->
 
     drawing = draw(id, f"latency, {title}", _FRAME + _ROW * len(models), paint)
     slowest = models[-1]
-    finding = f"{models[0][0]} takes {_ms(models[0][1])} ms"
+    finding = f"{models[0][0]} takes {in_words(models[0][1])} ms"
     if len(models) > 1:
-        finding += f", {slowest[0]} {_ms(slowest[1])} ms"
+        finding += f", {slowest[0]} {in_words(slowest[1])} ms"
     return Panel(title, drawing, f"{finding}.")
 
 
@@ -80,25 +88,11 @@ def _name(axes: Axes, names: Sequence[str]) -> None:
 
 def _bar(axes: Axes, row: int, model: ModelSummary) -> None:
     assert model.latency_ms
-    low, high = model.latency_ms.low, model.latency_ms.high
     axes.barh(row, model.latency_ms.value, 0.4, color=COLOURS["series-1"])
-    if low is not None and high is not None:
-        axes.plot([low, high], [row, row], color=COLOURS["ink"], linewidth=1.5)
-        for end in (low, high):
-            axes.plot([end, end], [row - 0.11, row + 0.11], color=COLOURS["ink"], linewidth=1.5)
-    axes.annotate(
-        _ms(model),
-        (_end(model), row),
-        (5, 0),
-        textcoords="offset points",
-        verticalalignment="center",
-    )
+    interval(axes, row, model.latency_ms.low, model.latency_ms.high)
+    figure_at(axes, _end(model), row, in_words(model))
 
 
 def _end(model: ModelSummary) -> float:
     assert model.latency_ms
     return model.latency_ms.high or model.latency_ms.value
-
-
-def _ms(model: ModelSummary) -> str:
-    return milliseconds(model.latency_ms.value if model.latency_ms else None)
