@@ -5,7 +5,8 @@ exports includes the profiler and the "compiled model" that runs with it. XNNPAC
 profiler of each operator inside its partition.
 
 A C function that is called with other arguments than it takes ends the process, and these have
-changed between versions: so no version is called that this was not tried with.
+changed between versions: so no version is called that this was not tried with. What it fills in is
+held to the size of the structures here before any of it is believed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _ERRORS_ONLY = 3
 _INTEGER = 2  # kLiteRtAnyTypeInt
 _ACCELERATORS, _LOGGER_SEVERITY = 24, 25  # tags of an environment's options
 _FOR_WRITING = 1
+_UNWRITTEN = 0xA5
+"""A byte that memory holds before the library writes there."""
 
 
 class _EnvironmentOption(ctypes.Structure):
@@ -120,10 +123,11 @@ class CompiledModel:
     def _buffer(
         self, stack: ExitStack, environment: _Handle, graph: _Handle, which: str
     ) -> tuple[_Handle, _TensorType]:
-        tensor, needs, buffer, type_ = _Handle(), _Handle(), _Handle(), _TensorType()
+        tensor, needs, buffer = _Handle(), _Handle(), _Handle()
         first = c_size_t(0)
         self._call(f"LiteRtGetSubgraph{which}", graph, first, byref(tensor))
-        self._call("LiteRtGetRankedTensorType", tensor, byref(type_))
+        types = self._filled_in(_TensorType, 1, "LiteRtGetRankedTensorType", tensor)
+        type_ = types[0]
         self._call(
             f"LiteRtGetCompiledModel{which}BufferRequirements",
             self._model, first, first, byref(needs),
@@ -162,12 +166,41 @@ class CompiledModel:
         """What was recorded of the last run."""
         count = c_int()
         self._call("LiteRtGetNumProfilerEvents", self._profiler, byref(count))
-        events = (_Event * count.value)()
-        self._call("LiteRtGetProfilerEvents", self._profiler, count, events)
+        events = self._filled_in(
+            _Event, count.value, "LiteRtGetProfilerEvents", self._profiler, count
+        )
+        # Of the same size, but not of the same fields: no text is read at an address that is none.
+        if any(event.type.bit_count() != 1 or not event.tag for event in events):
+            raise self._differs(_Event)
         return [
             Event((event.tag or b"").decode(errors="replace"), event.type, event.elapsed_us)
             for event in events
         ]
+
+    def _filled_in(
+        self, structure: type[Any], count: int, function: str, *arguments: Any
+    ) -> ctypes.Array[Any]:
+        """`count` structures that `function` fills in, whose last argument is where they begin.
+
+        Raises `InferenceError` where what it writes ends elsewhere than they do.
+        """
+        size = ctypes.sizeof(structure)
+        memory = (ctypes.c_ubyte * (size * (2 * count + 1)))()
+        ctypes.memset(memory, _UNWRITTEN, len(memory))
+        self._call(function, *arguments, memory)
+        written = len(bytes(memory).rstrip(bytes([_UNWRITTEN])))
+        if not size * (count - 1) < written <= size * count and count:
+            raise self._differs(structure)
+        structures: ctypes.Array[Any] = (structure * count).from_buffer(memory)
+        return structures
+
+    def _differs(self, structure: type[Any]) -> InferenceError:
+        name = structure.__name__.removeprefix("_")
+        return InferenceError(
+            f"LiteRT does not profile {self._path}: the {name} of {DISTRIBUTION} "
+            f"{version(DISTRIBUTION)} is another than this was tried with: pip install "
+            f"'{DISTRIBUTION}==2.3.0' for profiling"
+        )
 
     def close(self) -> None:
         """Free everything, the last first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import tempfile
 import time
@@ -230,6 +231,31 @@ def test_an_untried_version_of_litert_is_not_called(
 ) -> None:
     monkeypatch.setattr(litert_c, "version", lambda name: "3.0.0")
     with pytest.raises(InferenceError, match=r"ai-edge-litert 3\.0\.0 has a C interface that"):
+        profile(tflite, 1, 1, [images_for(tflite)])
+
+
+def _of(structure: type[ctypes.Structure], *fields: Any) -> tuple[str, type[ctypes.Structure]]:
+    """The structure's name, and one of that name with other fields."""
+    name = structure.__name__
+    return name, type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+_EVENT, _TYPE = litert_c._Event._fields_, litert_c._TensorType._fields_
+_DIFFERING = {
+    "a shorter event": _of(litert_c._Event, *_EVENT[:-2]),
+    "a longer event": _of(litert_c._Event, *_EVENT, ("more", ctypes.c_int64)),
+    "other fields in as many bytes": _of(litert_c._Event, _EVENT[1], _EVENT[0], *_EVENT[2:]),
+    "a shorter type": _of(litert_c._TensorType, *_TYPE[:-1]),
+}
+
+
+@pytest.mark.parametrize("what", _DIFFERING)
+def test_structures_that_differ_from_the_librarys_are_noticed(
+    what: str, tflite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, structure = _DIFFERING[what]
+    monkeypatch.setattr(litert_c, name, structure)
+    with pytest.raises(InferenceError, match=f"the {name[1:]} of ai-edge-litert .* is another"):
         profile(tflite, 1, 1, [images_for(tflite)])
 
 
