@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from shufflenet_deploy.bench.devices.link import Link, ask, script
-from shufflenet_deploy.bench.provision import Survey
+from shufflenet_deploy.bench.provision import PYTHON_VERSIONS, Survey
 from shufflenet_deploy.runtime.errors import BenchError
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -25,7 +25,8 @@ class Seen:
 
 def look(link: Link) -> Seen:
     """Survey the device behind `link`. Raises `BenchError` where it does not answer."""
-    return parse(ask(link, script("survey.sh")), link.name)
+    versions = f"versions='{' '.join(reversed(PYTHON_VERSIONS))}'\n"
+    return parse(ask(link, versions + script("survey.sh")), link.name)
 
 
 def parse(text: str, name: str) -> Seen:

@@ -16,6 +16,11 @@ import msgspec
 
 Way = Literal["venv", "bundle"]
 
+PYTHON_VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+"""The versions of Python that this project runs on, as pyproject.toml has them."""
+PYTHON_RANGE = f"{PYTHON_VERSIONS[0]} to {PYTHON_VERSIONS[-1]}"
+"""`PYTHON_VERSIONS` in words."""
+
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a device says of itself, as far as it matters to provisioning."""

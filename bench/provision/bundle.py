@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
 
-from shufflenet_deploy.bench.provision import Part
+from shufflenet_deploy.bench.provision import PYTHON_RANGE, PYTHON_VERSIONS, Part
 from shufflenet_deploy.bench.provision.cache import host_cache
 from shufflenet_deploy.bench.provision.debian import fetch, unpack
 from shufflenet_deploy.bench.provision.parts import made, project_part, unpacked, wheels_part
@@ -111,10 +111,10 @@ def _gather(root: Path, folder: Path) -> None:
     """Take from the unpacked packages in `root` what is needed."""
     libraries = sorted(root.glob("usr/lib/python3.[0-9]*"))
     version = libraries[-1].name.removeprefix("python") if libraries else ""
-    if version not in ("3.11", "3.12", "3.13"):
+    if version not in PYTHON_VERSIONS:
         raise BenchError(
-            f"the Python of this host's distribution is {version or 'missing'}, and 3.11 to 3.13 "
-            "is needed: make the bundle on Debian 12 or 13, or on Ubuntu 24.04"
+            f"the Python of this host's distribution is {version or 'missing'}, and "
+            f"{PYTHON_RANGE} is needed: make the bundle on Debian 12 or 13, or on Ubuntu 24.04"
         )
     standard = libraries[-1]
     (folder / "bin").mkdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from shufflenet_deploy.bench.provision import Installation, Survey, Way
+from shufflenet_deploy.bench.provision import PYTHON_RANGE, Installation, Survey, Way
 from shufflenet_deploy.bench.provision.bundle import MACHINE, bundle_parts, package_parts
 from shufflenet_deploy.bench.provision.wheels import Platform
 from shufflenet_deploy.runtime.errors import BenchError
@@ -47,7 +47,7 @@ def install_for(
 def _venv(survey: Survey, engines: tuple[str, ...], tell: Tell) -> Installation:
     """A virtual environment of the device's Python. Raises `BenchError` with why it cannot be."""
     if survey.python is None or survey.python_version is None:
-        raise BenchError("it has no Python 3.11 to 3.13")
+        raise BenchError(f"it has no Python {PYTHON_RANGE}")
     version = ".".join(map(str, survey.python_version))
     if survey.python_bits != 64:
         raise BenchError(f"its Python {version} is a {survey.python_bits}-bit one")

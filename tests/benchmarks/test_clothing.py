@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT.parent / "shared/weights"
 
 
+@pytest.mark.slow
 def test_int8_keeps_what_a_tuned_network_knows(tmp_path: Path) -> None:
     if not WEIGHTS.is_dir():
         pytest.skip(f"{WEIGHTS} with trained weights and photographs is not here")

@@ -141,6 +141,7 @@ def test_a_folder_calibrates_an_export(tmp_path: Path) -> None:
         assert artifact.manifest.calibration.source == "photos"
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
     # All activations of 64 images of 0.5x at 224x224 at once are 1.2 GB on top of PyTorch.
     pixels = seeded_pixels(64, (224, 224), 0)

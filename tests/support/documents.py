@@ -52,6 +52,18 @@ class Document:
     def blocks(self, language: str) -> list[str]:
         return [body for name, body in _BLOCK.findall(self.text) if name == language]
 
+    def steps(self, heading: str) -> list[tuple[str, str]]:
+        """Of the section that begins with `heading`: programs, and lines that are typed."""
+        _, _, section = self.text.partition(f"\n## {heading}\n")
+        section = section.partition("\n## ")[0]
+        steps = []
+        for language, body in _BLOCK.findall(section):
+            if language == "python":
+                steps.append((language, body))
+            elif language == "console":
+                steps += [(language, line) for line in typed(body)]
+        return steps
+
     def option_tables(self) -> list[OptionTable]:
         return [
             OptionTable(command, frozenset(_named(table)))
@@ -87,7 +99,7 @@ class Document:
         return [
             words
             for block in self.blocks("console")
-            for line in _typed(block)
+            for line in typed(block)
             for words in _split(line)
         ]
 
@@ -108,7 +120,7 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-def _typed(block: str) -> Iterator[str]:
+def typed(block: str) -> Iterator[str]:
     """What stands behind a prompt, with the lines that continue it; the rest is output."""
     lines = iter(block.splitlines())
     for line in lines:

@@ -127,7 +127,7 @@ def test_a_board_without_python_gets_a_bundle(
         before = board.commands_run
         first = _with_boards(tmp_path, board).measure("pi", [artifact])
         assert first.code == 0, first.stderr
-        assert "no venv for the device: it has no Python 3.11 to 3.13" in first.stderr
+        assert "no venv for the device: it has no Python 3.11 to 3.14" in first.stderr
         assert "board over ssh: bundle, with a Python of its own" in first.stderr
         assert board.commands_run - before == ASKED + copied(first)
         (model,) = first.results["models"]

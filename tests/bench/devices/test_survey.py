@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shell_link import ShellLink
 from shufflenet_deploy.bench.devices.survey import Seen, _available, _libc, look, parse
+from shufflenet_deploy.bench.provision import PYTHON_VERSIONS
 from shufflenet_deploy.runtime.errors import BenchError
 
 KEY = "0123456789abcdef" * 4
@@ -151,8 +152,8 @@ def test_a_python_that_will_not_do_is_passed_over(tmp_path: Path, broken: str) -
 def test_a_python_without_the_module_venv_says_so(tmp_path: Path) -> None:
     """As Debian's, without python3-venv, on a system where somebody has removed even that."""
     hidden = (
-        f'exec "{sys.executable}" -I -S -c "import importlib.util as u; u.find_spec = '
-        'lambda name: None; exec(__import__(\'sys\').argv[1])" "$4"'
+        f'shift 3; exec "{sys.executable}" -I -S -c "import importlib.util as u; u.find_spec = '
+        'lambda name: None; exec(__import__(\'sys\').argv.pop(1))" "$@"'
     )
     programs = script(tmp_path / "programs", "python3", hidden)
     seen = look(ShellLink(tmp_path, PATH=f"{programs}:{os.environ['PATH']}"))
@@ -162,8 +163,8 @@ def test_a_python_without_the_module_venv_says_so(tmp_path: Path) -> None:
 
 def test_a_device_without_any_python_is_no_failure(tmp_path: Path) -> None:
     programs = script(tmp_path / "programs", "python3", "exit 127")
-    for minor in (11, 12, 13):
-        script(programs, f"python3.{minor}", "exit 127")
+    for version in PYTHON_VERSIONS:
+        script(programs, f"python{version}", "exit 127")
     seen = look(ShellLink(tmp_path, PATH=f"{programs}:{os.environ['PATH']}"))
     assert seen.survey.python is None
 

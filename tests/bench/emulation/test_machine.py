@@ -48,7 +48,13 @@ def model(tiny_artifacts: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", PROCESSORS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if at else name
+        for at, name in enumerate(PROCESSORS)
+    ],
+)
 def test_it_says_that_it_is_the_processor_with_one_core(name: str) -> None:
     machine = Machine(PROCESSORS[name], (), lambda line: None)
     try:
@@ -63,7 +69,7 @@ def test_it_says_that_it_is_the_processor_with_one_core(name: str) -> None:
     assert environment.board is None
 
 
-@pytest.mark.parametrize("suffix", ["onnx", "tflite"])
+@pytest.mark.parametrize("suffix", [pytest.param("onnx", marks=pytest.mark.slow), "tflite"])
 def test_it_computes_what_the_exporting_host_did_and_counts_alike_twice(
     tiny_artifacts: Path, suffix: str
 ) -> None:

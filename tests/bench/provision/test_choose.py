@@ -84,7 +84,7 @@ def test_one_way_may_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"python": None, "python_version": None}, "it has no Python 3.11 to 3.13"),
+        ({"python": None, "python_version": None}, "it has no Python 3.11 to 3.14"),
         ({"python_bits": 32}, "its Python 3.11 is a 32-bit one"),
         ({"machine": "armv8l"}, "there are no wheels for armv8l"),
         ({"has_venv": False}, "its Python 3.11 lacks the module venv"),
@@ -114,7 +114,7 @@ def test_a_pc_without_python_gets_nothing() -> None:
     error = refusal(msgspec.structs.replace(PI, machine="x86_64", python=None))
     assert not error.usage
     assert str(error) == (
-        "nothing fits the device; venv: it has no Python 3.11 to 3.13; "
+        "nothing fits the device; venv: it has no Python 3.11 to 3.14; "
         "bundle: it is for ARM64, and the device is x86_64"
     )
 
