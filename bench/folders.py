@@ -5,7 +5,6 @@ On Linux that is the XDG Base Directory Specification.
 
 from __future__ import annotations
 
-import os
 import stat
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_config_path
+
+from shufflenet_deploy.runtime.machine.system import user_id
 
 NAME = "shufflenet-deploy"
 
@@ -34,12 +35,12 @@ def _private() -> Path:
 
     It is made anew for each process where there is another's already by its name.
     """
-    shared = Path(tempfile.gettempdir())
-    folder = shared / f"{NAME}-{os.getuid()}"
+    shared, user = Path(tempfile.gettempdir()), user_id()
+    folder = shared / f"{NAME}-{user}"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o077:
         return folder
     return Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=shared))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shufflenet_deploy.runtime.artifact import Artifact, file_paths
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.machine.system import is_over
 from shufflenet_deploy.runtime.manifest import manifest_path
 
 
@@ -39,18 +40,13 @@ def _remove_stale(out: Path) -> None:
     """Remove what exports have left in `out` that were killed: whose process is no more."""
     for folder in out.glob(".export-*"):
         number = folder.name.rpartition("-")[2]
-        if number.isdecimal() and folder.is_dir() and not folder.is_symlink() and _is_over(number):
+        if (
+            number.isdecimal()
+            and folder.is_dir()
+            and not folder.is_symlink()
+            and is_over(int(number))
+        ):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_over(number: str) -> bool:
-    try:
-        os.kill(int(number), 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:  # another user's
-        return False
-    return False
 
 
 def write_files(path: Path, contents: tuple[bytes, ...]) -> None:

@@ -18,6 +18,7 @@ from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.endings import DONE, fail
 from shufflenet_deploy.runtime.errors import ShufflenetDeployError
 from shufflenet_deploy.runtime.files import shown
+from shufflenet_deploy.runtime.machine.system import ENDING_SIGNALS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +80,7 @@ def run(app: typer.Typer) -> NoReturn:
         received.append(number)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING_SIGNALS:
         if signal.getsignal(number) == signal.SIG_DFL:  # nohup has the second ignored
             signal.signal(number, interrupt)
     try:

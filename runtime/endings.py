@@ -15,6 +15,8 @@ from shufflenet_deploy.runtime.errors import ProcessError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 """The exit codes of our processes: success, failure, and a mistake in what was asked for."""
+KILLED = 9
+"""The number of SIGKILL, which not every system has (signal(7))."""
 _MARK = "error: "
 
 
@@ -53,6 +55,6 @@ def _ending(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
     name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
-    if -code == signal.SIGKILL:
+    if -code == KILLED:
         name += ", which is what the system does when it is out of memory"
     return name

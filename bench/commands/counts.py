@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from shufflenet_deploy.bench.commands.options import (
 )
 from shufflenet_deploy.runtime.command_line import Version
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.machine.processor import allowed_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ def counts(
         cpus=tuple(dict.fromkeys(cpus or (DEFAULT,))),
         caches=caches(kind) is True,
         inputs=given_inputs(shapes or (), ranges or (), inputs or ()),
-        jobs=jobs or len(os.sched_getaffinity(0)),
+        jobs=jobs or len(allowed_cores() or (0,)),
     )
     begun = _begin(plan, out, resume)
     subjects = tuple(choice.subjects(load_paper(), _tell))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
 import subprocess
 import threading
@@ -28,6 +27,7 @@ from shufflenet_deploy.runtime.agent.protocol import (
     ToAgent,
     Work,
 )
+from shufflenet_deploy.runtime.endings import KILLED
 from shufflenet_deploy.runtime.errors import BenchError, ProcessError
 from shufflenet_deploy.runtime.worker.isolation import isolated_environment
 from shufflenet_deploy.runtime.worker.protocol import Listener, Report, decode_answer
@@ -241,7 +241,7 @@ class AgentClient:
         try:
             code = self._process.wait(_LEAVE_SECONDS)
         except subprocess.TimeoutExpired:
-            code = -signal.SIGKILL
+            code = -KILLED
         for listener in self._listeners:
             listener.join(1.0)
         said = "\n".join(self._remarks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.runtime.engines.given import GivenInput
+from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.machine import system
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
@@ -73,6 +76,12 @@ class DeviceKind:
 def _open_local(board: Board, options: DeviceOptions) -> Device:
     from shufflenet_deploy.bench.devices.local import LocalDevice
 
+    if not system.MEASURES_ITSELF:
+        raise BenchError(
+            f"{platform.system()} binds no process to cores, so this machine is not measured: "
+            "name a board by --device",
+            usage=True,
+        )
     return LocalDevice(prepare=options.prepare, tell=options.tell)
 
 

@@ -19,6 +19,7 @@ from shufflenet_deploy.bench.devices.link import ask, last_line
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.machine import system
 
 _OPTIONS = (
     # Nobody is asked for a password: this may run where nobody is.
@@ -27,12 +28,14 @@ _OPTIONS = (
     # A board that was switched off says no goodbye; found out within 30 s.
     "ServerAliveInterval=5",
     "ServerAliveCountMax=6",
-    "ControlMaster=auto",
-    # Should this process be killed, the connection does not outlive it by long.
-    "ControlPersist=60",
     "RequestTTY=no",
     "RemoteCommand=none",
     "ClearAllForwardings=yes",
+)
+_SHARED = (
+    "ControlMaster=auto",
+    # Should this process be killed, the connection does not outlive it by long.
+    "ControlPersist=60",
 )
 _CONNECTION_FAILED = 255
 """The exit code of ssh itself (ssh(1)); a script that ends so would say something."""
@@ -82,7 +85,9 @@ class SshLink:
         self.name = f"{board.host} over ssh"
         # A path of its own, and a short one: that of a socket may have a hundred letters.
         self._folder = tempfile.TemporaryDirectory(prefix="shufflenet-", dir=_short_folder())
-        options = (*_OPTIONS, f"ControlPath={self._folder.name}/s")
+        options: tuple[str, ...] = _OPTIONS
+        if system.SHARES_CONNECTIONS:  # else each command has its own
+            options += (*_SHARED, f"ControlPath={self._folder.name}/s")
         self._ssh = [program, *(word for option in options for word in ("-o", option))]
         if board.port is not None:
             self._ssh += ["-p", str(board.port)]

@@ -5,10 +5,11 @@ The folder may be copied to a host that has no network, or no Debian, and serves
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 from shufflenet_deploy.bench.folders import cache_folder
 from shufflenet_deploy.runtime.errors import BenchError
@@ -34,6 +35,5 @@ def host_cache() -> Path:
 def locked(folder: Path) -> Iterator[None]:
     """Keep every other process that asks for the same `folder` waiting."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # and closing gives it up, also where a process dies
+    with FileLock(folder / ".lock"):  # which the system gives up where a process dies
         yield

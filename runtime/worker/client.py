@@ -17,6 +17,7 @@ from types import FrameType
 import msgspec
 
 from shufflenet_deploy.runtime.endings import DONE
+from shufflenet_deploy.runtime.machine.system import ENDING_SIGNALS
 from shufflenet_deploy.runtime.worker.isolation import PREFIX, module_command
 from shufflenet_deploy.runtime.worker.process import Process
 from shufflenet_deploy.runtime.worker.protocol import Listener, Report, decode_answer
@@ -95,7 +96,7 @@ def _leaving_by_exception() -> Iterator[None]:
     """
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in ENDING_SIGNALS:
             if signal.getsignal(number) == signal.SIG_DFL:
                 before[number] = signal.signal(number, _leave)
     try:

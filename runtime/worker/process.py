@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
-import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import IO
 
+from shufflenet_deploy.runtime.machine import system
 from shufflenet_deploy.runtime.worker.isolation import isolated_environment
 
 AT_ONCE = 1 << 16
@@ -38,7 +37,7 @@ class Process:
                 stdin=stdin,
                 stdout=self._answer,
                 stderr=None if shown else subprocess.PIPE,
-                process_group=0,
+                **system.group_options(),
                 env=isolated_environment(),
             )
             failing.pop_all()
@@ -60,19 +59,18 @@ class Process:
         if self._interrupts > 1:
             self.kill()
         elif self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            system.interrupt(self._process)
 
     def kill(self) -> None:
         """End it and its children."""
-        with suppress(ProcessLookupError, PermissionError):  # nobody is left
-            os.killpg(self._process.pid, signal.SIGKILL)
+        system.kill(self._process)
         self._process.wait()
 
     def end(self, seconds: float) -> None:
         """Have it end by itself, as after Ctrl-C, within `seconds`; then `kill` what is left."""
         try:
             if seconds and self._process.poll() is None:
-                self._process.send_signal(signal.SIGINT)
+                system.interrupt(self._process)
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(seconds)
         finally:  # a second Ctrl-C ends the waiting
@@ -84,9 +82,7 @@ class Process:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
         else:
-            poll = select.poll()
-            poll.register(self.stderr, select.POLLIN)
-            poll.poll(seconds * 1e3)
+            system.wait_readable(self.stderr, seconds)
 
     def lines(self) -> list[str]:
         """What it has said since the last time, as far as lines are whole."""
