@@ -18,12 +18,14 @@
 PYTHON ?= python3
 NEIGHBOUR ?= none
 CLOTHING ?= ../shared/weights
+PYTHONS ?= $(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(BIN)/pytest --numprocesses auto -m 'not slow'
 
-.PHONY: demo test test-all test-loaded bench overhead counts recount clothing sizes image repeatability format clean
+.PHONY: demo test test-all test-loaded bench overhead counts recount clothing sizes image \
+    release-check docs repeatability format clean
 
 # A picture, in less time than shufflenet-bench takes by itself. Where 4 rounds end before a process's
 # time is up, each block has 4 processes and no more; a slower machine adds some, until the interval
@@ -67,6 +69,13 @@ sizes: $(READY)
 image: $(READY)
 	$(BIN)/python tests/support/image.py
 
+release-check: $(READY)
+	$(BIN)/python -m pip install -c constraints.txt -e '.[release]'
+	$(BIN)/python tests/support/release.py $(foreach python,$(PYTHONS),--python $(python))
+
+docs: $(READY)
+	$(BIN)/mkdocs build --strict
+
 repeatability: $(READY)
 	$(BIN)/python benchmarks/repeatability.py --neighbour $(NEIGHBOUR) --check
 
@@ -75,7 +84,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) artifacts results.json results-*.json report.html report-*.html
+	rm -rf $(VENV) artifacts dist site results.json results-*.json report.html report-*.html
 
 # torch first and by its pinned version: left to a resolver, another package's requirement may
 # pull the newest build with several GB of CUDA. pytorchcv without its dependencies, which are

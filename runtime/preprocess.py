@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,19 @@ def read_image(path: Path) -> Image:
     taken. Raises `InferenceError` for a file that is missing, not an image or cut off, or whose
     pixels have no known range (32 bits), and where Pillow is not installed.
     """
+    try:
+        return decode_image(path, str(path))
+    except FileNotFoundError:
+        raise InferenceError(f"no image {path}", usage=True) from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise InferenceError(f"cannot read {path}: {error.strerror}", usage=True) from None
+
+
+def decode_image(source: Path | BinaryIO, name: str) -> Image:
+    """The same of a file or of what a stream holds, which messages call `name`.
+
+    Raises OSError for a file that cannot be opened.
+    """
     require_pillow()
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -86,17 +99,21 @@ def read_image(path: Path) -> Image:
             warnings.simplefilter("ignore")
             Image.init()  # lists what this Pillow was built with
             known = [name for name in FORMATS if name in Image.OPEN]
-            with Image.open(path, formats=known) as image:
+            with Image.open(source, formats=known) as image:
                 return _rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
-        raise InferenceError(f"{path} is {_instead(path)}") from None
-    except FileNotFoundError:
-        raise InferenceError(f"no image {path}", usage=True) from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise InferenceError(f"cannot read {path}: {error.strerror}", usage=True) from None
+        instead = _instead(source) if isinstance(source, Path) else "not an image"
+        raise InferenceError(f"{name} is {instead}") from None
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
+    except Image.DecompressionBombError:
+        raise InferenceError(
+            f"{name} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels: "
+            "scale it down"
+        ) from None
     except Exception as error:  # noqa: BLE001 - decoders of broken files raise anything
         raise InferenceError(
-            f"{path} is a broken image: {str(error) or type(error).__name__}"
+            f"{name} is a broken image: {str(error) or type(error).__name__}"
         ) from None
 
 

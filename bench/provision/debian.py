@@ -58,10 +58,12 @@ def fetch(
     *,
     architecture: str = "arm64",
     backports: bool = False,
+    release: str | None = None,
 ) -> list[Path]:
     """The .deb files of `packages` and of all that they depend on, kept in `folder`.
 
-    With `backports` they are those of the release's backports, as far as these have them. Raises
+    They are of the host's own release, or of another `release` of its distribution. With
+    `backports` they are those of the release's backports, as far as these have them. Raises
     `BenchError` where this host has no apt, no network, or a package is unknown.
     """
     for program in ("apt-get", "dpkg-deb", "tar"):
@@ -70,7 +72,7 @@ def fetch(
                 f"there is no {program} here: {_REMEDY.format(folder=folder.parent)}", usage=True
             )
     with locked(folder):
-        configuration = _configure(folder.resolve(), architecture, backports)
+        configuration = _configure(folder.resolve(), architecture, backports, release)
         return _download(configuration, packages, folder.resolve(), backports)
 
 
@@ -106,9 +108,10 @@ def _make_links_relative(root: Path) -> None:
             link.symlink_to(up + target)
 
 
-def _configure(folder: Path, architecture: str, backports: bool) -> Path:
+def _configure(folder: Path, architecture: str, backports: bool, release: str | None) -> Path:
     """apt's settings for `architecture`, with lists of its packages that are a day old at most."""
-    state = folder / f".apt-{architecture}{'-backports' if backports else ''}"
+    of_release = f"-{release}" if release else ""
+    state = folder / f".apt-{architecture}{of_release}{'-backports' if backports else ''}"
     for name in ("lists/partial", "cache/archives/partial", "empty/partial"):
         (state / name).mkdir(parents=True, exist_ok=True)
     (state / "status").touch()  # nothing is installed, so all that is needed is fetched
@@ -116,7 +119,7 @@ def _configure(folder: Path, architecture: str, backports: bool) -> Path:
     configuration.write_text(_CONFIGURATION.format(architecture=architecture, state=state))
     stamp = state / "updated"
     if not stamp.exists() or time.time() - stamp.stat().st_mtime > _FRESH_SECONDS:
-        lines = _sources(architecture, backports)
+        lines = _sources(architecture, backports, release)
         (state / "sources.list").write_text("".join(f"{line}\n" for line in lines))
         try:
             # Without this an archive that cannot be reached would be a mere warning.
@@ -128,8 +131,11 @@ def _configure(folder: Path, architecture: str, backports: bool) -> Path:
     return configuration
 
 
-def _sources(architecture: str, backports: bool) -> list[str]:
-    """Lines for apt: the host's own mirrors of its distribution, for `architecture`."""
+def _sources(architecture: str, backports: bool, other: str | None) -> list[str]:
+    """Lines for apt: the host's own mirrors of its distribution, for `architecture`.
+
+    Of the release `other`, where that is given, they have what is neither an update nor a fix.
+    """
     system = platform.freedesktop_os_release()
     release = system.get("VERSION_CODENAME", "")
     format_ = "$(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)"
@@ -148,6 +154,8 @@ def _sources(architecture: str, backports: bool) -> list[str]:
         )
     if system.get("ID") == "ubuntu" and architecture not in ("amd64", "i386"):
         mirrors = [(_PORTS, suite, component) for _, suite, component in mirrors]
+    if other:
+        mirrors = [(uri, other, part) for uri, suite, part in mirrors if suite == release]
     if backports:
         main = next((mirror for mirror in mirrors if mirror[1] == release), mirrors[0])
         mirrors.append((main[0], f"{release}-backports", main[2]))

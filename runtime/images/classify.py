@@ -48,7 +48,7 @@ class Classifier:
         """
         self.artifact = Artifact.open(Path(artifact))
         require_trained(self.artifact)
-        self._session = open_session(self.artifact.path, threads, engine)
+        self.session = open_session(self.artifact.path, threads, engine)
 
     def classify(self, image: Path | str, top: int = TOP) -> list[Guess]:
         """The `top` best classes of an image file, best first.
@@ -71,7 +71,7 @@ class Classifier:
                 f"{(height, width, 3)} uint8; resize and crop them first"
             )
         images = network_input(pixels[None], self.artifact.manifest)
-        (logits,) = infer(self.artifact, self._session, images)
+        (logits,) = infer(self.artifact, self.session, images)
         return best(logits, self.artifact.manifest.labels, top)
 
 

@@ -6,6 +6,7 @@ Only what the options need is imported here, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -31,7 +32,20 @@ def classify(
             metavar="ARTIFACT", help="A file of shufflenet-export, its manifest beside it."
         ),
     ],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Files of images.")],
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="[IMAGE]...", help="Files of images.")
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            metavar="/dev/video0|FOLDER|-",
+            help="Label a camera's frames without end, instead of images: its own, those in a "
+            "folder, or Motion JPEG from a pipe.",
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Of a camera: end after so many.", show_default="all")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many labels for each image.")] = 5,
     threads: Annotated[
         int, typer.Option(min=1, max=MAX_THREADS, help="Threads of the engine.")
@@ -44,7 +58,9 @@ def classify(
             help="What runs the network.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document; of a camera one each frame.")
+    ] = False,
     version: Version = False,
 ) -> None:
     """Say what a trained network takes images for: the best labels and their probabilities.
@@ -53,6 +69,14 @@ def classify(
     """
     from shufflenet_deploy.runtime.images.classify import Classifier
 
+    if (camera is None) == (not images):
+        raise InferenceError("give each IMAGE, or --camera, and not both", usage=True)
+    if camera is not None:
+        _watch(artifact, camera, threads, engine, top, frames, as_json)
+        return
+    if frames is not None:
+        raise InferenceError("--frames goes with --camera", usage=True)
+    images = images or []
     for path in images:  # before the network is loaded
         if not path.exists():
             raise InferenceError(f"no image {path}", usage=True)
@@ -68,6 +92,22 @@ def classify(
         sys.stderr.write(f"not classified: {error}\n")
     if failures:
         raise InferenceError(f"{len(failures)} of {len(failures) + len(guesses)} not classified")
+
+
+def _watch(
+    artifact: Path, source: str, threads: int, engine: str | None, top: int, limit: int | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    from shufflenet_deploy.runtime.images.camera import camera
+    from shufflenet_deploy.runtime.images.classify import Classifier
+    from shufflenet_deploy.runtime.images.live import Lines, json_line, summary, watch
+
+    with camera(source) as frames:
+        classifier = Classifier(artifact, threads, engine)
+        start = time.perf_counter()
+        tell = json_line if as_json else Lines().tell
+        done = watch(classifier, frames, tell, top=top, limit=limit)
+    sys.stderr.write(summary(done, time.perf_counter() - start) + "\n")
 
 
 def main() -> NoReturn:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 MACOS = """\
 import os
 for name in ("sched_getaffinity", "sched_setaffinity", "memfd_create"):
