@@ -9,6 +9,9 @@
 # make recount        a few of them again: they have to be as in the table
 # make clothing       what each precision keeps of real weights: docs/accuracy.md; CLOTHING=FOLDER
 # make sizes          how much goes to a device
+# make release-check  both packages, each extra in an environment of its own, the README's way with
+#              the wheel, and a bill of materials, in dist/; PYTHONS="python3.11 python3.14"
+# make docs           these documents as pages, in site/
 # make image          build Dockerfile.arm64 under emulation, and run it
 # make repeatability  how far ratios move from run to run; NEIGHBOUR=spin or memory runs beside
 # make clean   remove what these made
