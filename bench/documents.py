@@ -46,6 +46,10 @@ COUNTS = _kind(
     "shufflenet-bench show prints them, shufflenet-bench compare compares two of them",
 )
 PROFILE = _kind("a profile", "profiles", "shufflenet-bench show prints it")
+SUSTAINED = _kind("a sustained load", "windows asked_seconds", "shufflenet-bench show prints it")
+END_TO_END = _kind(
+    "an end-to-end measurement", "image image_size models", "shufflenet-bench show prints it"
+)
 EVALUATION = _kind(
     "an evaluation",
     "data classes images unusable artifacts",
@@ -55,6 +59,8 @@ KINDS = (
     RESULTS,
     COUNTS,
     PROFILE,
+    SUSTAINED,
+    END_TO_END,
     _kind(
         "an artifact's manifest",
         "options self_check verification",

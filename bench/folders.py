@@ -14,7 +14,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path, user_config_path
 
-from shufflenet_deploy.runtime.machine.system import user_id
+from shufflenet_deploy.runtime.system import user_id
 
 NAME = "shufflenet-deploy"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from shufflenet_deploy.runtime.artifact import Artifact, file_paths
 from shufflenet_deploy.runtime.errors import ExportError
-from shufflenet_deploy.runtime.machine.system import is_over
 from shufflenet_deploy.runtime.manifest import manifest_path
+from shufflenet_deploy.runtime.system import is_over
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.endings import DONE, fail
 from shufflenet_deploy.runtime.errors import ShufflenetDeployError
 from shufflenet_deploy.runtime.files import shown
-from shufflenet_deploy.runtime.machine.system import ENDING_SIGNALS
+from shufflenet_deploy.runtime.system import ENDING_SIGNALS
 
 if TYPE_CHECKING:
     from rich.console import Console

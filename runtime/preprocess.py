@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.file_kind import mistaken, start_of
+from shufflenet_deploy.runtime.files.kind import mistaken, start_of
 from shufflenet_deploy.runtime.manifest import Manifest, Preprocessing
 from shufflenet_deploy.runtime.seeded import Floats, to_layout
 

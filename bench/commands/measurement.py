@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shufflenet_deploy.bench.commands import alone
+from shufflenet_deploy.bench.commands.job import Job, opened
 from shufflenet_deploy.bench.commands.judging import Evaluated
 from shufflenet_deploy.bench.commands.options import (
     ANY_MODEL,
@@ -35,19 +35,11 @@ from shufflenet_deploy.runtime.command_line import Version
 from shufflenet_deploy.runtime.errors import BenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rich.console import Console
-
     from shufflenet_deploy.bench.accuracy.of_results import Judgement
     from shufflenet_deploy.bench.analysis.summary import Summary
     from shufflenet_deploy.bench.devices import Device
-    from shufflenet_deploy.bench.devices.board import Board
-    from shufflenet_deploy.bench.devices.options import DeviceOptions
-    from shufflenet_deploy.bench.measure.session import Choice
     from shufflenet_deploy.bench.results import Parameters, Results
     from shufflenet_deploy.runtime.engines.given import GivenInput
-    from shufflenet_deploy.runtime.machine.environment import Environment
 
 DEFAULT_SUITE = "quick"
 
@@ -174,11 +166,33 @@ def run(
             "--profile", help="Not latency, but where each artifact's time goes, layer by layer."
         ),
     ] = False,
+    sustained: Annotated[
+        float | None,
+        typer.Option(
+            min=0.05,
+            max=24 * 60,
+            metavar="MINUTES",
+            show_default=False,
+            help="Run one model without pause: the latency's course, what it settles at, and "
+            "whether the processor is throttled.",
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            "--end-to-end",
+            metavar="IMAGE",
+            show_default=False,
+            help="From an image file to a label: decoding, resizing and normalising beside "
+            "inference.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            show_default="results.json; profile.json with --profile",
+            show_default="results.json; of --profile, --sustained and --end-to-end profile.json, "
+            "sustained.json and end-to-end.json",
             help="Where the raw samples go, after each process.",
         ),
     ] = None,
@@ -207,10 +221,8 @@ def run(
     from shufflenet_deploy.bench.measure.inputs import given_inputs
     from shufflenet_deploy.bench.measure.session import Choice
     from shufflenet_deploy.bench.presentation.terminal import stderr_console, tell
-    from shufflenet_deploy.bench.results import check_writable
 
-    out = out or Path("profile.json" if profile else "results.json")
-    check_writable(out)
+    out = _out(out, profile, sustained, image)
     choice = Choice(
         named=tuple(named or ()),
         suite=suite or (None if named else DEFAULT_SUITE),
@@ -227,7 +239,7 @@ def run(
         provision=way(provision),
         prepare=prepare,
         native_runner=native_runner,
-        engines=needed,
+        engines=needed if image is None else (*needed, "pillow"),
         cpu=cpu,
         caches=caches(kind),
         tell=lambda line: tell(line, stderr),
@@ -245,29 +257,39 @@ def run(
     )
     if data is not None and evaluated is not None:
         raise BenchError("--data and --eval: give one of them", usage=True)
-    job = _Job(board, any_board, options, choice, parameters, data, evaluated, out, as_json, stderr)
+    job = Job(board, any_board, options, choice, parameters, data, evaluated, out, as_json, stderr)
     if profile:
-        _profile(job, needed)
-        return
-    results = _measure(job, resume)
-    summary = _print(results, budget_ms, as_json)
-    _conclude(results, summary, job, check)
+        alone.profile(job, needed)
+    elif sustained is not None:
+        alone.sustain(job, sustained)
+    elif image is not None:
+        alone.label(job, image)
+    else:
+        results = _measure(job, resume)
+        summary = _print(results, budget_ms, as_json)
+        _conclude(results, summary, job, check)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What was asked for, checked as far as that needs no device."""
+def _out(out: Path | None, profile: bool, sustained: float | None, image: Path | None) -> Path:
+    """Where the document goes. Raises `BenchError` for options of which each has one of its own."""
+    from shufflenet_deploy.bench.documents import END_TO_END, PROFILE, RESULTS, SUSTAINED
+    from shufflenet_deploy.bench.measure.session import require_ours
+    from shufflenet_deploy.bench.results import check_writable
 
-    board: Board
-    any_board: bool
-    options: DeviceOptions
-    choice: Choice
-    parameters: Parameters
-    data: str | None
-    evaluated: Path | None
-    out: Path
-    as_json: bool
-    stderr: Console
+    asked = {
+        "--profile": (profile, PROFILE),
+        "--sustained": (sustained is not None, SUSTAINED),
+        "--end-to-end": (image is not None, END_TO_END),
+    }
+    given = {option: kind for option, (is_given, kind) in asked.items() if is_given}
+    if len(given) > 1:
+        raise BenchError(f"{' and '.join(given)}: give one of them", usage=True)
+    option, kind = next(iter(given.items()), ("--results", RESULTS))
+    out = out or Path(f"{option.removeprefix('--')}.json")
+    check_writable(out)
+    if given:
+        require_ours(out, kind)
+    return out
 
 
 def _parameters(
@@ -304,31 +326,14 @@ def _parameters(
     )
 
 
-@contextmanager
-def _opened(job: _Job) -> Iterator[tuple[Device, Environment, Parameters]]:
-    """The device, what it says of itself, and the parameters with the cores that suit it."""
-    from msgspec.structs import replace
-
-    from shufflenet_deploy.bench.devices import describe, open_device
-    from shufflenet_deploy.bench.devices.boards import pinned
-
-    with open_device(job.board, job.options) as device:
-        environment = describe(device, job.board, job.any_board)
-        parameters = job.parameters
-        if not parameters.cores:
-            cores = pinned(job.board, environment, max(parameters.threads))
-            parameters = replace(parameters, cores=cores)
-        yield device, environment, parameters
-
-
-def _measure(job: _Job, resume: bool) -> Results:
+def _measure(job: Job, resume: bool) -> Results:
     from shufflenet_deploy.bench.accuracy.of_results import judgement
     from shufflenet_deploy.bench.devices.boards import target
     from shufflenet_deploy.bench.measure.session import carry_out, start
     from shufflenet_deploy.bench.paper.claims import load_paper
 
     paper = load_paper()
-    with _opened(job) as (device, environment, parameters):
+    with opened(job) as (device, environment, parameters):
         subjects = job.choice.subjects(paper, job.options.tell)
         to = target(job.board, environment)
         judging = judgement(subjects, job.data, job.evaluated, job.options.tell)
@@ -341,7 +346,7 @@ def _measure(job: _Job, resume: bool) -> Results:
     return results
 
 
-def _judged(results: Results, judging: Judgement, job: _Job) -> Results:
+def _judged(results: Results, judging: Judgement, job: Job) -> Results:
     """`results` with the accuracy that they lack, and written again where there was some."""
     from shufflenet_deploy.bench.accuracy.table import progress
     from shufflenet_deploy.bench.results import write
@@ -353,7 +358,7 @@ def _judged(results: Results, judging: Judgement, job: _Job) -> Results:
     return judged
 
 
-def _conclude(results: Results, summary: Summary, job: _Job, check: bool) -> None:
+def _conclude(results: Results, summary: Summary, job: Job, check: bool) -> None:
     """Say what became of the measurement. Raises `BenchError` where that is a failure."""
     from shufflenet_deploy.bench.presentation.terminal import tell
 
@@ -396,7 +401,7 @@ def _print(results: Results, budget_ms: float | None, as_json: bool) -> Summary:
     return summary
 
 
-def _native(device: Device, results: Results, job: _Job) -> Results:
+def _native(device: Device, results: Results, job: Job) -> Results:
     from shufflenet_deploy.bench.measure.native import NativeHost, measure
     from shufflenet_deploy.bench.results import write
 
@@ -407,29 +412,3 @@ def _native(device: Device, results: Results, job: _Job) -> Results:
         results = latest
         write(job.out, results)
     return results
-
-
-def _profile(job: _Job, engines: Sequence[str]) -> None:
-    from shufflenet_deploy.bench.measure.profiling import check_profilers, encode, profiles
-    from shufflenet_deploy.bench.measure.progress import shown
-    from shufflenet_deploy.bench.paper.claims import load_paper
-    from shufflenet_deploy.bench.presentation.terminal import stdout_console
-    from shufflenet_deploy.bench.report.profile_table import show
-    from shufflenet_deploy.runtime.files import staged
-
-    check_profilers(engines)
-    if not job.board.latency:
-        raise BenchError(f"--profile: the time of {job.board.name} is no latency", usage=True)
-    paper = load_paper()
-    with _opened(job) as (device, _, parameters):
-        subjects = job.choice.subjects(paper, job.options.tell)
-        with shown(job.stderr, paper) as view:
-            profiled = list(profiles(device, subjects, parameters, view.report))
-    document = encode(profiled)
-    with staged(job.out) as temporary:
-        temporary.write_bytes(document)
-    if job.as_json:
-        sys.stdout.buffer.write(document)
-        return
-    for profile in profiled:
-        show(profile, stdout_console())

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.devices.options import DeviceOptions
+from shufflenet_deploy.runtime import system
 from shufflenet_deploy.runtime.engines.given import GivenInput
 from shufflenet_deploy.runtime.errors import BenchError
-from shufflenet_deploy.runtime.machine import system
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.worker.protocol import Report
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec

@@ -28,7 +28,8 @@ class DeviceOptions:
     engines: tuple[str, ...] = field(
         default_factory=lambda: tuple(engine.name for engine in default_engines())
     )
-    """Names of the engines that will be used: only they are brought to the device."""
+    """Names of the engines that will be used, and of libraries on demand (`provision.bundle`): only
+    they are brought to the device."""
     cpu: str | None = None
     """The name of the processor to emulate, a key of `PROCESSORS`; None takes the default one."""
     caches: bool | None = None

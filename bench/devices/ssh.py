@@ -18,8 +18,8 @@ from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.link import ask, last_line
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
+from shufflenet_deploy.runtime import system
 from shufflenet_deploy.runtime.errors import BenchError
-from shufflenet_deploy.runtime.machine import system
 
 _OPTIONS = (
     # Nobody is asked for a password: this may run where nobody is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from shufflenet_deploy.bench.results import (
     Block,
@@ -69,8 +70,13 @@ def checked(block: Block, process: int, members: Sequence[int], answer: Answer) 
 
 def same_file(model: Model, answer: ModelAnswer) -> None:
     """Refuse times of another file than the one that was read here."""
-    if answer.sha256 != model.sha256:
-        raise BenchError(f"{model.path} was replaced while it was measured: start again")
+    same_bytes(model.path, model.sha256, answer)
+
+
+def same_bytes(path: Path | str, sha256: str, answer: ModelAnswer) -> None:
+    """The same of the file at `path` whose hash was `sha256`."""
+    if answer.sha256 != sha256:
+        raise BenchError(f"{path} was replaced while it was measured: start again")
 
 
 def no_room(answer: Answer) -> str:

@@ -11,7 +11,7 @@ from msgspec import structs
 from rich.console import Console
 
 from shufflenet_deploy.bench.devices import Device
-from shufflenet_deploy.bench.documents import RESULTS, kind_at, load_to_resume
+from shufflenet_deploy.bench.documents import RESULTS, Kind, kind_at, load_to_resume
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_subjects, provide
 from shufflenet_deploy.bench.measure.engines import engines_by_format
 from shufflenet_deploy.bench.measure.progress import shown
@@ -129,7 +129,7 @@ def start(
     begun = begin(target, environment, subjects, parameters, paper, choice.suite, named)
     if resume and out.exists():
         return _go_on(load_to_resume(out, read), begun, out)
-    _require_ours(out)
+    require_ours(out, RESULTS)
     if out.exists() and not _may_be_replaced(out):
         raise BenchError(
             f"{out} holds a measurement that was stopped: go on with it by --resume, name another "
@@ -139,15 +139,15 @@ def start(
     return begun
 
 
-def _require_ours(out: Path) -> None:
-    """Raise `BenchError` where `out` is a file that holds no results, and would be lost."""
+def require_ours(out: Path, wanted: Kind) -> None:
+    """Raise `BenchError` where `out` is a file that does not hold what is `wanted`: it stays."""
     if not out.exists() or not out.stat().st_size:
         return
     kind = kind_at(out)
-    if kind != RESULTS:
+    if kind != wanted:
         raise BenchError(
             f"--out {out} is a file that holds {kind.what if kind else 'something else'}, and not "
-            "results: it is not replaced; name another file, or delete it",
+            f"{wanted.what}: it is not replaced; name another file, or delete it",
             usage=True,
         )
 

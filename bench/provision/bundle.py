@@ -26,6 +26,8 @@ __all__ = ["bundle_parts", "launch_command", "unpacked"]
 
 MACHINE = "aarch64"
 LIBRARIES = ("numpy", "msgspec")
+ON_DEMAND = ("pillow",)
+"""Libraries that a device gets where they are named beside its engines."""
 LOADER = "lib/ld-linux-aarch64.so.1"
 _PACKAGES = ("python3", "libstdc++6")
 _SHARED = (
@@ -65,7 +67,10 @@ def bundle_parts(engines: Iterable[str], tell: Tell) -> tuple[Part, ...]:
 
 
 def package_parts(platform: Platform, engines: Iterable[str], tell: Tell) -> tuple[Part, ...]:
-    """Folders for the PYTHONPATH of any Python: the project, its libraries, the engines."""
+    """Folders for the PYTHONPATH of any Python: the project, its libraries, the engines.
+
+    Beside engines, libraries of `ON_DEMAND` may be named.
+    """
     groups = [list(LIBRARIES), *([name] for name in _distributions(engines))]
     folder = host_cache() / "wheels"
     wheels = [download(names, platform, folder, tell) for names in groups]
@@ -76,7 +81,8 @@ def _distributions(engines: Iterable[str]) -> list[str]:
     """What brings the engines of these names, each once; this project's own come with it."""
     names = set(engines)
     rows = [row for row in ENGINES.values() if row.name in names and row.distributions]
-    return list(dict.fromkeys(row.distributions[0] for row in rows))
+    brought = (row.distributions[0] for row in rows)
+    return list(dict.fromkeys([*brought, *(name for name in ON_DEMAND if name in names)]))
 
 
 def launch_command(base: Path, rest: Sequence[Path]) -> tuple[list[str], dict[str, str]]:

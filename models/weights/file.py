@@ -38,8 +38,8 @@ from shufflenet_deploy.models.weights.reading import (
     read_torch,
 )
 from shufflenet_deploy.runtime.errors import ModelsError
-from shufflenet_deploy.runtime.file_kind import mistaken, start_of
 from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.files.kind import mistaken, start_of
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
 FORMAT = "shufflenet-deploy"

@@ -216,4 +216,10 @@ def main() -> None:
     signal.signal(signal.SIGHUP, _pass)
     signal.signal(signal.SIGINT, _pass)
     signal.signal(signal.SIGTERM, _leave)
-    agent.serve()
+    try:
+        agent.serve()
+    finally:
+        # All is put back, and no worker is started any more. Python's own end would give these
+        # their usual effect again, but for what is ignored.
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.file_kind import mistaken, start_of
+from shufflenet_deploy.runtime.files.kind import mistaken, start_of
 from shufflenet_deploy.runtime.formats import FORMATS, Format, format_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.errors import InferenceError
-from shufflenet_deploy.runtime.file_kind import mistaken, start_of
 from shufflenet_deploy.runtime.files import sha256
+from shufflenet_deploy.runtime.files.kind import mistaken, start_of
 
 _MAGIC = b"\x93NUMPY"
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.engines import Session
 from shufflenet_deploy.runtime.images.classify import TOP, Guess, best, infer
-from shufflenet_deploy.runtime.preprocess import fit, network_input
+from shufflenet_deploy.runtime.preprocess import fit, network_input, read_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 STAGES = ("decode", "resize", "normalise", "inference", "label")
 """A file's or a frame's bytes to pixels; resized and cropped; as the artifact's input; its logits;
 the best classes of them."""
+
+
+_UNTIMED = 2
+"""Of the first, what decodes and resizes has yet to be loaded."""
 
 
 @dataclass(frozen=True)
@@ -53,3 +59,21 @@ def label(
     guesses = best(logits, artifact.manifest.labels, top)
     times.append(clock())
     return Labelled(guesses, tuple(after - before for before, after in pairwise(times)))
+
+
+def repeated(
+    artifact: Artifact, session: Session, image: Path, runs: int, clock: Callable[[], int]
+) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """The label of the file `image`, and the nanoseconds of each of `STAGES`, `runs` times over.
+
+    Raises `InferenceError` as `label` and `read_image` do.
+    """
+    read = partial(read_image, image)
+    done = [label(artifact, session, read, clock, top=1) for _ in range(_UNTIMED + runs)]
+    times = zip(*(one.stages_ns for one in done[_UNTIMED:]), strict=True)
+    # A clock may be too coarse for the shortest.
+    stages = {
+        stage: tuple(max(1, nanoseconds) for nanoseconds in of_stage)
+        for stage, of_stage in zip(STAGES, times, strict=True)
+    }
+    return done[-1].guesses[0].label, stages

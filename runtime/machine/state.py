@@ -29,6 +29,8 @@ THROTTLED_SECONDS = 5.0
 _VCGENCMD_SECONDS = 10.0
 """How long vcgencmd has to answer: it does within milliseconds, on a busy machine within two
 seconds, or hangs."""
+_NOW = 0b1111
+"""The bits of `State.throttled` by which a Raspberry Pi tells of this moment."""
 _MIN_SECONDS = 0.2
 """The shortest time to tell a load of: /proc/stat counts in hundredths of a second a core."""
 
@@ -228,6 +230,13 @@ def hottest_zone(state: State) -> str | None:
 def hottest_c(state: State) -> float | None:
     """The hottest zone's temperature in degrees Celsius; None without a sensor."""
     return max(state.temperatures_c.values(), default=None)
+
+
+def is_throttled(state: State) -> bool | None:
+    """Whether the processor was slowed down at that moment; None where nothing tells."""
+    if (state.throttled, state.thermal_status) == (None, None):
+        return None
+    return bool((state.throttled or 0) & _NOW or state.thermal_status)
 
 
 def _zones(root: Path) -> dict[str, Path]:

@@ -17,7 +17,7 @@ from types import FrameType
 import msgspec
 
 from shufflenet_deploy.runtime.endings import DONE
-from shufflenet_deploy.runtime.machine.system import ENDING_SIGNALS
+from shufflenet_deploy.runtime.system import ENDING_SIGNALS
 from shufflenet_deploy.runtime.worker.isolation import PREFIX, module_command
 from shufflenet_deploy.runtime.worker.process import Process
 from shufflenet_deploy.runtime.worker.protocol import Listener, Report, decode_answer

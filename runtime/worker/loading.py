@@ -32,6 +32,7 @@ class Loaded:
     """A model that is ready to be timed, and what loading it cost."""
 
     path: Path
+    manifest: Manifest | None
     sha256: str
     engine: str | None
     """The name of the engine that was asked for; None takes the format's first."""
@@ -93,6 +94,7 @@ def load(
         check_finite(path, output)
     return Loaded(
         path=path,
+        manifest=manifest,
         sha256=manifest.sha256 if manifest else model_sha256(path),
         engine=engine,
         session=session,

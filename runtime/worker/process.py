@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from typing import IO
 
-from shufflenet_deploy.runtime.machine import system
+from shufflenet_deploy.runtime import system
 from shufflenet_deploy.runtime.worker.isolation import isolated_environment
 
 AT_ONCE = 1 << 16

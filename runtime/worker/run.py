@@ -13,6 +13,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from shufflenet_deploy.runtime.artifact import Artifact
+from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.machine.state import State
 from shufflenet_deploy.runtime.profiling.profile import Profile
 from shufflenet_deploy.runtime.worker.cool_down import cool_down
@@ -28,8 +30,11 @@ from shufflenet_deploy.runtime.worker.spec import (
     Progress,
     Skipped,
     Spec,
+    StageTimes,
     Stopped,
+    Window,
 )
+from shufflenet_deploy.runtime.worker.sustained import sustain
 from shufflenet_deploy.runtime.worker.warm_up import WarmedUp, warm_up
 
 PROBING_RUNS = 3
@@ -45,6 +50,8 @@ class _Model:
     loaded: Loaded
     warmed_up: WarmedUp = _COLD
     bursts: list[Burst] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    labelled: StageTimes | None = None
 
     def answer(self) -> ModelAnswer:
         session = self.loaded.session
@@ -62,6 +69,8 @@ class _Model:
             warm_up_ns=self.warmed_up.times_ns,
             stable=self.warmed_up.stable,
             bursts=tuple(self.bursts),
+            windows=tuple(self.windows),
+            labelled=self.labelled,
         )
 
 
@@ -160,6 +169,12 @@ class _Block:
     def _measure(self) -> None:
         if not self._models:
             return
+        if self._spec.sustained_seconds:
+            self._sustain(self._models[0], self._spec.sustained_seconds)
+            return
+        if self._spec.image is not None:
+            self._label(Path(self._spec.image))
+            return
         if not self._spec.rounds:
             self._warm_up()
             return
@@ -176,6 +191,24 @@ class _Block:
             self._models[index].bursts.append(burst)
         if len(self._models[0].bursts) < self._spec.rounds:
             self.stopped = "seconds"
+
+    def _sustain(self, model: _Model, seconds: float) -> None:
+        for window in sustain(model.loaded.run, seconds, self._instruments):
+            model.windows.append(window)
+        self.stopped = "seconds"
+
+    def _label(self, image: Path) -> None:
+        # Only here, where an image was named: a device needs no Pillow otherwise.
+        from shufflenet_deploy.runtime.images.stages import repeated
+
+        for index, model in enumerate(self._models):
+            self._instruments.report(Progress(stage="label", done=index, total=len(self._models)))
+            loaded, runs = model.loaded, self._spec.label_runs
+            if loaded.manifest is None:
+                raise InferenceError(f"{loaded.path} has no manifest: its preprocessing is unknown")
+            artifact = Artifact(loaded.path, loaded.manifest)
+            told = repeated(artifact, loaded.session, image, runs, self._instruments.clock)
+            model.labelled = StageTimes(label=told[0], stages_ns=told[1])
 
     def _finish(self) -> None:
         self.states.append(self._instruments.state())

@@ -92,6 +92,11 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Whether to time the canary before and after the rounds, and in pieces beside timed runs."""
     peak: bool = False
     """Whether to measure the peak rate of the processor too."""
+    sustained_seconds: _Seconds | None = None
+    """How long to run the first model without pause, instead of rounds; None does not."""
+    image: str | None = None
+    """The path on the device of an image that each model labels, `label_runs` times."""
+    label_runs: _NotNegative = 0
     profile_runs: _NotNegative = 0
     """Runs of each model under its engine's profiler, after all else; 0 profiles none."""
     strict: bool = True
@@ -129,6 +134,28 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     the core was. Empty without the canary."""
 
 
+class Window(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stretch of a sustained load, at whose end the machine's state was read."""
+
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+    """When its first run began, in seconds since the load began."""
+    runs: Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+    median_ns: Nanoseconds
+    p90_ns: Nanoseconds
+    minimum_ns: Nanoseconds
+    maximum_ns: Nanoseconds
+    state: State
+
+
+class StageTimes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long it took from an image file to a label."""
+
+    label: str
+    """What the model takes the image for."""
+    stages_ns: dict[str, tuple[Nanoseconds, ...]]
+    """Name of a stage, in their order -> the time of each run in ns, see `stages.STAGES`."""
+
+
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was measured of one model."""
 
@@ -155,6 +182,10 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     stable: bool
     """Whether the warm-up ended because the time had stopped falling."""
     bursts: tuple[Burst, ...]
+    windows: tuple[Window, ...] = ()
+    """Of a sustained load."""
+    labelled: StageTimes | None = None
+    """Where the spec names an image."""
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,6 +228,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A line on the worker's stderr while it works."""
 
     stage: str
-    """What the worker does: ``load``, ``cool down``, ``warm up``, ``round`` or ``profile``."""
+    """What the worker does: ``load``, ``cool down``, ``warm up``, ``round``, ``sustained load``,
+    ``label`` or ``profile``."""
     done: int
     total: int

@@ -21,7 +21,10 @@ from shufflenet_deploy.bench.compare.comparison import compare
 from shufflenet_deploy.bench.compare.counts import compare_counts
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import KINDS, kind_at, kind_of
-from shufflenet_deploy.bench.measure import counts, profiling
+from shufflenet_deploy.bench.measure import counts
+from shufflenet_deploy.bench.measure.alone import profiling
+from shufflenet_deploy.bench.measure.alone.end_to_end import EndToEnd
+from shufflenet_deploy.bench.measure.alone.sustained import SustainedLoad
 from shufflenet_deploy.bench.measure.counts import Counts, Entry
 from shufflenet_deploy.bench.paper.claims import load_paper
 from shufflenet_deploy.bench.results import Model, Results
@@ -39,6 +42,8 @@ WHAT = {
     "results": "results",
     "counts": "counts of instructions",
     "profile": "a profile",
+    "sustained": "a sustained load",
+    "end to end": "an end-to-end measurement",
     "manifest": "an artifact's manifest",
     "comparison": "a comparison",
     "comparison of counts": "a comparison",
@@ -49,6 +54,8 @@ REMEDIES = {
     "results": "shufflenet-bench show prints them",
     "counts": "shufflenet-bench show prints them",
     "profile": "shufflenet-bench show prints it",
+    "sustained": "shufflenet-bench show prints it",
+    "end to end": "shufflenet-bench show prints it",
     "manifest": "shufflenet-bench measures the artifact that it lies beside",
     "comparison": "give the files that were compared",
     "comparison of counts": "give the files that were compared",
@@ -108,6 +115,29 @@ def files(
     paths["profile"].write_bytes(profiling.encode([a_profile()]))
     paths["manifest"] = manifest_path(write_artifact(tmp_path, half).path)
     documents = {
+        "sustained": SustainedLoad(
+            created=measured.created,
+            target=measured.target,
+            environment=measured.environment,
+            model="network.onnx",
+            sha256="0" * 64,
+            engine="onnxruntime",
+            engine_version="1.32.0",
+            threads=1,
+            cores=(),
+            asked_seconds=60.0,
+            interrupted=False,
+            windows=(),
+        ),
+        "end to end": EndToEnd(
+            created=measured.created,
+            target=measured.target,
+            environment=measured.environment,
+            image="photo.jpg",
+            image_size=(480, 640),
+            cores=(),
+            models=(),
+        ),
         "comparison": compare(measured, measured),
         "comparison of counts": compare_counts(some_counts(), some_counts()),
         "document": {"results": measured, "summary": summarise(measured, load_paper())},
@@ -272,7 +302,7 @@ def test_show_shows_the_results_of_this_folder(files: Mapping[str, Path], call: 
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in WHAT if kind not in ("results", "counts", "profile")]
+    "kind", ["manifest", "comparison", "comparison of counts", "document", "evaluation"]
 )
 def test_what_cannot_be_shown_is_told_by_its_kind(
     files: Mapping[str, Path], call: Call, kind: str

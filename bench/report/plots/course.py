@@ -14,12 +14,10 @@ from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw
 from shufflenet_deploy.bench.results import Results, Timed
-from shufflenet_deploy.runtime.machine.state import State, hottest_c
+from shufflenet_deploy.runtime.machine.state import State, hottest_c, is_throttled
 
 _ID = "course"
 _HEIGHT = 220
-_NOW = 0b1111
-"""The bits of `State.throttled` by which a Raspberry Pi tells of this moment."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def _frequency(results: Results) -> Panel | None:
         return None
     minutes = [minute for minute, _, _ in curve]
     slowest, fastest = ([end(mhz) for _, mhz, _ in curve] for end in (min, max))
-    throttled = [(minute, min(mhz)) for minute, mhz, state in curve if _is_throttled(state)]
+    throttled = [(minute, min(mhz)) for minute, mhz, state in curve if is_throttled(state)]
     low, high = min(slowest), max(fastest)
     finding = f"{low:g} MHz throughout." if low == high else f"Between {low:g} and {high:g} MHz."
     if any((state.throttled, state.thermal_status) != (None, None) for _, _, state in curve):
@@ -118,10 +116,6 @@ def _frequency(results: Results) -> Panel | None:
     ]
     which = f"cores {', '.join(map(str, pinned))}" if pinned else "all cores"
     return _panel("frequency", "MHz", finding, curves, which)
-
-
-def _is_throttled(state: State) -> bool:
-    return bool((state.throttled or 0) & _NOW or state.thermal_status)
 
 
 def _canary(results: Results) -> Panel | None:

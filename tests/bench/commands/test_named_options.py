@@ -35,7 +35,7 @@ COMMANDS = {
 }
 ROOT = Path(next(iter(shufflenet_deploy.bench.__path__))).resolve().parent
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-_OTHERS = ("torchrun", "pip install")
+_OTHERS = ("torchrun", "pip install", "rpicam-vid", "v4l2-ctl")
 """Other programs, which a sentence may name with options of theirs."""
 
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from shufflenet_deploy.bench.report.profile_table import show
+from shufflenet_deploy.bench.report.kinds.profile import show
 from shufflenet_deploy.runtime.profiling.kinds import Operator
 from shufflenet_deploy.runtime.profiling.profile import Profile, attribute
 from shufflenet_deploy.runtime.profiling.trace import Trace

@@ -1,0 +1,1 @@
+"""Documents of other kinds than results, on a terminal."""
