@@ -6,11 +6,13 @@ long a user waits is told by how often the board is asked, and by what is copied
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from arm_root import MODEL, ArmBoard, arm_board
 from bench_command import BenchCommand, Outcome
@@ -19,6 +21,7 @@ from shufflenet_deploy.bench.devices.board import Board
 from shufflenet_deploy.bench.devices.options import DeviceOptions
 from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh
+from shufflenet_deploy.runtime.images.stages import STAGES
 from shufflenet_deploy.runtime.worker.spec import Spec
 
 pytestmark = pytest.mark.network
@@ -111,6 +114,23 @@ def test_a_pi_is_measured_on_its_own_python(
     assert "copying" not in again.stderr
     assert again.results["environment"]["board"] == MODEL
     assert board.commands_run - before == ASKED
+
+
+@pytest.mark.slow
+def test_what_a_board_keeps_up_and_the_way_to_a_label_are_measured_there(
+    bench: BenchCommand, board: ArmBoard, artifact: Path, tmp_path: Path
+) -> None:
+    loaded = bench.run(artifact, "--device", "pi", "--sustained", "0.2")
+    assert loaded.code == 0, loaded.stderr
+    assert MODEL in loaded.stdout
+    windows = json.loads((tmp_path / "sustained.json").read_text())["windows"]
+    assert {window["state"]["temperatures_c"]["cpu-thermal"] for window in windows} == {48.212}
+    Image.effect_noise((320, 240), 80).convert("RGB").save(tmp_path / "photo.jpg")
+    labelled = bench.run(artifact, "--device", "pi", "--end-to-end", "photo.jpg")
+    assert labelled.code == 0, labelled.stderr
+    assert "copying pillow" in labelled.stderr
+    (model,) = json.loads((tmp_path / "end-to-end.json").read_text())["models"]
+    assert [list(process["stages_ns"]) for process in model["processes"]] == 5 * [[*STAGES]]
 
 
 @pytest.fixture(scope="module")
