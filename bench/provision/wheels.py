@@ -32,6 +32,7 @@ _SECONDS = 900.0
 _NO_NETWORK = re.compile(
     r"NewConnectionError|Max retries|Failed to establish|Name or service not known"
     r"|name resolution|ConnectTimeout|ReadTimeout|timed out|ProxyError|Network is unreachable"
+    r"|connection error: "  # pip 26.3
 )
 _UNNEEDED = ("*/tests/*", "*.pyi", "*.a", "*/include/*")
 _UNNEEDED_OF_NUMPY = ("numpy/f2py/*", "numpy/_core/*_tests.*.so", "numpy/_pyinstaller/*")
