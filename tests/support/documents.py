@@ -52,10 +52,11 @@ class Document:
     def blocks(self, language: str) -> list[str]:
         return [body for name, body in _BLOCK.findall(self.text) if name == language]
 
-    def steps(self, heading: str) -> list[tuple[str, str]]:
-        """Of the section that begins with `heading`: programs, and lines that are typed."""
-        _, _, section = self.text.partition(f"\n## {heading}\n")
-        section = section.partition("\n## ")[0]
+    def steps(self, heading: str | None = None) -> list[tuple[str, str]]:
+        """Of the section that begins with `heading`, or of all: programs, and lines to type."""
+        section = self.text
+        if heading:
+            section = section.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
         steps = []
         for language, body in _BLOCK.findall(section):
             if language == "python":

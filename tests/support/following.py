@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,14 +13,15 @@ FOLLOWED_SECONDS = 1800
 
 
 def follow(
-    document: Document, heading: str, folder: Path, environment: Mapping[str, str]
-) -> list[str]:
-    """Run the blocks of the section `heading` in `folder`; the commands, in their order.
+    document: Document, folder: Path, environment: Mapping[str, str], heading: str | None = None
+) -> dict[str, str]:
+    """Run the blocks of the section `heading`, or of all sections, in `folder`.
 
-    A block of ``python`` is a program, each prompt of one of ``console`` a line for bash. Raises
-    `RuntimeError` at the first that fails, with what it said.
+    A block of ``python`` is a program, each prompt of one of ``console`` a line for bash. Returns
+    each with its output, in their order. Raises `RuntimeError` at the first that fails, with what
+    it said.
     """
-    followed = []
+    followed = {}
     for language, typed in document.steps(heading):
         command = ["python", "-c", typed] if language == "python" else ["bash", "-euc", typed]
         done = subprocess.run(
@@ -30,8 +30,7 @@ def follow(
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{typed}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-        sys.stderr.write(f"  {typed.splitlines()[0]}\n")
-        followed.append(typed)
+        followed[typed] = done.stdout
     if not followed:
         raise RuntimeError(f"{document} has no commands below {heading!r}")
     return followed

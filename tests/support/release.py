@@ -139,7 +139,7 @@ def try_way(python: str, wheel: Path, out: Path) -> None:
         }
         environment["PATH"] = f"{scripts}:{environment['PATH']}"
         environment["XDG_CACHE_HOME"] = f"{folder}/cache"
-        follow(Document(ROOT / "README.md"), WAY, here, environment)
+        follow(Document(ROOT / "README.md"), here, environment, WAY)
         bill = out.resolve() / f"sbom-{_version(scripts / 'python')}.json"
         cyclonedx = ("cyclonedx_py", "environment", "--output-reproducible", "--validate")
         _run(sys.executable, "-m", *cyclonedx, "--output-file", bill, scripts / "python")
