@@ -16,6 +16,7 @@ from pathlib import Path
 
 from shufflenet_deploy.bench.provision.cache import locked
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.files import sha256
 
 _FRESH_SECONDS = 24 * 3600
 """Seconds for which the list of packages is not asked for again."""
@@ -179,15 +180,24 @@ def _download(
         words += ["--target-release", f"{release}-backports"]
     # With an empty archive apt lists all that is needed, and not only what is missing.
     listed = _apt(
-        configuration, "--print-uris", "-o", f"Dir::Cache::archives={state}/empty", *words
-    )
+        configuration, "--print-uris", "-o", f"Dir::Cache::archives={state}/empty",
+        "-o", "Acquire::ForceHash=SHA256", *words,
+    )  # fmt: skip
     # A line is 'URI' FILE SIZE HASH.
     rows = [line.split() for line in listed.splitlines() if line.startswith("'")]
     debs = [folder / row[1] for row in rows]
+    for deb, row in zip(debs, rows, strict=True):
+        if deb.exists() and not _is_listed(deb, int(row[2]), row[3]):
+            deb.unlink()  # cut off, or altered: apt would take it as it is
     if not all(deb.exists() for deb in debs):
         (folder / "partial").mkdir(exist_ok=True)
         _apt(configuration, "--download-only", "-o", f"Dir::Cache::archives={folder}", *words)
     return debs
+
+
+def _is_listed(deb: Path, size: int, digest: str) -> bool:
+    """Whether `deb` is what apt's signed lists tell of it; `digest` is such as ``SHA256:1f...``."""
+    return deb.stat().st_size == size and f"SHA256:{sha256(deb)}" == digest
 
 
 def _apt(configuration: Path, *arguments: str) -> str:

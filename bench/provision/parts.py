@@ -33,6 +33,8 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     key: str
     title: str
     unpacked_bytes: int
+    archive_sha256: str
+    """The hash of the archive as it was written: one that was cut off or altered is made anew."""
 
 
 def made(recipe: str, title: str, fill: Callable[[Path], None]) -> Part:
@@ -47,7 +49,12 @@ def made(recipe: str, title: str, fill: Callable[[Path], None]) -> Part:
             with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
                 fill(Path(new))
                 part = pack(Path(new), title, folder)
-            kept = _Kept(key=part.key, title=title, unpacked_bytes=part.unpacked_bytes)
+            kept = _Kept(
+                key=part.key,
+                title=title,
+                unpacked_bytes=part.unpacked_bytes,
+                archive_sha256=sha256(part.archive),
+            )
             with staged(record) as temporary:
                 temporary.write_bytes(msgspec.json.encode(kept))
     return part
@@ -76,14 +83,13 @@ def pack(tree: Path, title: str, folder: Path) -> Part:
         # Of the plain archive: how well the compression does differs from host to host.
         key = hashlib.file_digest(plain, "sha256").hexdigest()
         archive = folder / f"{key}.tgz"
-        if not archive.exists():
-            plain.seek(0)
-            with (
-                staged(archive) as temporary,
-                temporary.open("wb") as file,
-                gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as zipped,
-            ):
-                shutil.copyfileobj(plain, zipped, 1 << 20)
+        plain.seek(0)
+        with (
+            staged(archive) as temporary,
+            temporary.open("wb") as file,
+            gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as zipped,
+        ):
+            shutil.copyfileobj(plain, zipped, 1 << 20)
     return Part(key=key, title=title, archive=archive, unpacked_bytes=size)
 
 
@@ -146,6 +152,9 @@ def _recall(record: Path) -> Part | None:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     archive = record.parent / f"{kept.key}.tgz"
-    if not archive.exists():
+    try:
+        if sha256(archive) != kept.archive_sha256:
+            return None
+    except OSError:
         return None
     return Part(key=kept.key, title=kept.title, archive=archive, unpacked_bytes=kept.unpacked_bytes)

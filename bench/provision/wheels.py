@@ -163,10 +163,15 @@ def _wheel(name: str, platform: Platform, folder: Path, tell: Callable[[str], No
 
 
 def _kept(name: str, version: str, platform: Platform, folder: Path) -> Path | None:
-    """A wheel that is here already, so that a second run needs no network."""
+    """A wheel that is here already, so that a second run needs no network.
+
+    One that was cut off is removed, so that it is fetched anew.
+    """
     for wheel in sorted(folder.glob("*.whl")):
         if fits(wheel, platform) and distribution(wheel) == (name, version):
-            return wheel
+            if zipfile.is_zipfile(wheel):
+                return wheel
+            wheel.unlink()
     return None
 
 

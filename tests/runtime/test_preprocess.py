@@ -234,7 +234,7 @@ def test_what_pillow_warns_of_is_read_all_the_same(
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path, Image.new("RGB", (30, 30)))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(InferenceError, match=r"broken image: .*decompression bomb"):
+    with pytest.raises(InferenceError, match=r"has more than \d+ million pixels: scale it down"):
         read_image(path)
 
 

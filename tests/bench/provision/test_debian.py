@@ -90,6 +90,16 @@ def test_a_second_time_nothing_is_fetched(packages: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.network
+@pytest.mark.parametrize("damage", ["cut off", "altered"])
+def test_a_package_that_was_damaged_is_fetched_anew(packages: Path, damage: str) -> None:
+    (deb,) = [deb for deb in fetch(["zlib1g"], packages) if deb.name.startswith("zlib1g_")]
+    whole = deb.read_bytes()
+    deb.write_bytes(whole[:-100] if damage == "cut off" else b"?" + whole[1:])
+    fetch(["zlib1g"], packages)
+    assert deb.read_bytes() == whole
+
+
+@pytest.mark.network
 def test_an_unknown_package_is_named(packages: Path) -> None:
     with pytest.raises(BenchError, match="Unable to locate package no-such-package-1"):
         fetch(["no-such-package-1"], packages)

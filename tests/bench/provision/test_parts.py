@@ -80,6 +80,21 @@ def test_what_was_made_is_made_once(cache: Path) -> None:
     assert not [path.name for path in (cache / "parts").iterdir() if path.name.startswith(".new")]
 
 
+@pytest.mark.parametrize("damage", ["cut off", "altered", "gone"])
+def test_an_archive_that_was_damaged_is_made_anew(cache: Path, damage: str) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "file").write_bytes(bytes(range(256)) * 40)
+
+    first = made("a recipe", "a title", fill)
+    whole = first.archive.read_bytes()
+    if damage == "gone":
+        first.archive.unlink()
+    else:
+        first.archive.write_bytes(whole[:-20] if damage == "cut off" else b"?" + whole[1:])
+    assert made("a recipe", "a title", fill) == first
+    assert first.archive.read_bytes() == whole
+
+
 def test_a_failure_leaves_nothing_behind(cache: Path) -> None:
     def fill(folder: Path) -> None:
         grow(folder, ["a"])

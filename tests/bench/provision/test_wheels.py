@@ -174,6 +174,15 @@ def test_a_second_time_pip_is_not_asked(index: Path, tmp_path: Path) -> None:
     assert download(["numpy"], PI, tmp_path / "kept", print) == first
 
 
+def test_a_wheel_that_was_cut_off_is_fetched_anew(index: Path, tmp_path: Path) -> None:
+    wheel(index, f"numpy-{NUMPY}-cp311-cp311-manylinux_2_28_aarch64.whl")
+    (first,) = download(["numpy"], PI, tmp_path / "kept", print)
+    whole = first.read_bytes()
+    first.write_bytes(whole[: len(whole) // 2])
+    (again,) = download(["numpy"], PI, tmp_path / "kept", print)
+    assert again.read_bytes() == whole
+
+
 def test_where_the_version_has_no_wheel_the_newest_is_taken_and_told(
     index: Path, tmp_path: Path
 ) -> None:

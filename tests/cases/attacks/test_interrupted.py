@@ -58,7 +58,6 @@ def test_a_worker_that_stands_still_is_given_up(bench: Bench, small_onnx: Path) 
 
 @pytest.mark.slow
 @pytest.mark.network
-@wrong_today("a part in the cache that was cut off fails for ever, by tar's words")
 def test_a_part_that_was_cut_off_is_made_anew(
     honest_answer: str, device_needs: DeviceNeeds, own_onnx: Path, tmp_path: Path
 ) -> None:
