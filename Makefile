@@ -10,7 +10,7 @@
 # make clothing       what each precision keeps of real weights: docs/accuracy.md; CLOTHING=FOLDER
 # make sizes          how much goes to a device
 # make release-check  both packages, each extra in an environment of its own, the README's way with
-#              the wheel, and a bill of materials, in dist/; PYTHONS="python3.11 python3.14"
+#              the wheel, a bill of materials in dist/, the image; PYTHONS="python3.11 python3.14"
 # make docs           these documents as pages, in site/
 # make image          build Dockerfile.arm64 under emulation, and run it
 # make repeatability  how far ratios move from run to run; NEIGHBOUR=spin or memory runs beside
@@ -75,6 +75,7 @@ image: $(READY)
 release-check: $(READY)
 	$(BIN)/python -m pip install -c constraints.txt -e '.[release]'
 	$(BIN)/python tests/support/release.py $(foreach python,$(PYTHONS),--python $(python))
+	$(BIN)/python tests/support/image.py
 
 docs: $(READY)
 	$(BIN)/mkdocs build --strict

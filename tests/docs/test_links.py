@@ -64,6 +64,13 @@ def test_python_snippets_import_what_is_there(document: Document) -> None:
                     resolve(f"{node.module}.{alias.name}")
 
 
+def test_the_cameras_program_is_the_same_in_both_places() -> None:
+    (readme,) = (
+        block for block in Document(ROOT / "README.md").blocks("python") if "camera" in block
+    )
+    assert readme in Document(ROOT / "docs/using.md").blocks("python")
+
+
 def test_the_readme_leads_to_every_document() -> None:
     linked = {target.partition("#")[0] for target in Document(ROOT / "README.md").links()}
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")} <= linked

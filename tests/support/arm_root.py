@@ -139,13 +139,17 @@ def needed() -> None:
         pytest.skip(reason)
 
 
-def arm_root() -> Path:
-    """A folder with Debian for ARM64, unpacked and never configured. Write nothing there."""
+def arm_root(release: str | None = None) -> Path:
+    """A folder with Debian for ARM64, unpacked and never configured. Write nothing there.
+
+    It is of this host's release, or of another one.
+    """
     recipe = "\n".join((*PACKAGES, *_LEFT_OUT, *_MOUNTED, _PASSWD, _GROUP, _VCGENCMD, "2"))
-    root = shared_folder() / f"arm-root-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    name = f"arm-root-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    root = shared_folder() / (f"{name}-{release}" if release else name)
     with locked(shared_folder()):
         if not root.exists():
-            debs = fetch(PACKAGES, shared_folder() / "packages")
+            debs = fetch(PACKAGES, shared_folder() / f"packages{release or ''}", release=release)
             with tempfile.TemporaryDirectory(dir=shared_folder()) as new:
                 whole = Path(new) / "whole"
                 whole.mkdir()
@@ -167,9 +171,11 @@ def _complete(root: Path) -> None:
     command.write_text(_VCGENCMD)
     command.chmod(0o755)
     # A real system has its standard library compiled; without, each start takes seconds more.
-    compiling = ["/usr/bin/python3.11", "-S", "-m", "compileall", "-q", "-x", _NEVER_IMPORTED]
+    (standard,) = root.glob("usr/lib/python3.*")
+    python = f"/usr/bin/{standard.name}"
+    compiling = [python, "-S", "-m", "compileall", "-q", "-x", _NEVER_IMPORTED]
     subprocess.run(
-        binfmt.command("chroot", root, *compiling, "/usr/lib/python3.11"),
+        binfmt.command("chroot", root, *compiling, f"/usr/lib/{standard.name}"),
         check=True,
         env={"PATH": "/usr/sbin:/usr/bin"},
         timeout=HANG_SECONDS,
@@ -183,14 +189,16 @@ def arm_board(
     python: bool = True,
     commands: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
+    release: str | None = None,
 ) -> Iterator[ArmBoard]:
     """A board that lives in `folder` as long as the context, and starts again in the same.
 
     `commands` are scripts that come before all other programs of their name. `variables` are set
-    for everything that is run over ssh. Without `python` it has none.
+    for everything that is run over ssh. Without `python` it has none. Its Debian is this host's, or
+    of another `release`.
     """
     needed()
-    root = arm_root()
+    root = arm_root(release)
     port = free_port()
     for name in _MOUNTED:
         (folder / name).mkdir(parents=True, exist_ok=True)

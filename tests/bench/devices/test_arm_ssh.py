@@ -133,6 +133,18 @@ def test_what_a_board_keeps_up_and_the_way_to_a_label_are_measured_there(
     assert [list(process["stages_ns"]) for process in model["processes"]] == 5 * [[*STAGES]]
 
 
+@pytest.mark.slow
+def test_a_board_of_the_next_debian_is_measured_on_its_python_3_13(
+    artifact: Path, tmp_path: Path
+) -> None:
+    with arm_board(tmp_path / "board", release="trixie") as trixie:
+        measured = _with_boards(tmp_path, trixie).measure("pi", [artifact])
+    assert measured.code == 0, measured.stderr
+    assert "board over ssh: venv, on its own Python 3.13" in measured.stderr
+    assert measured.results["environment"]["python_version"].startswith("3.13")
+    assert measured.results["ended"] == "done"
+
+
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of boards that get a bundle, which is the same for all."""
