@@ -72,10 +72,19 @@ def test_no_time_is_lost(seconds: float, run_ns: list[int]) -> None:
         assert window.minimum_ns <= window.median_ns <= window.p90_ns <= window.maximum_ns
 
 
-def test_collections_go_on_where_it_is_interrupted() -> None:
+@pytest.fixture(params=[True, False])
+def collecting(request: pytest.FixtureRequest) -> Iterator[bool]:
+    was = gc.isenabled()
+    (gc.enable if request.param else gc.disable)()
+    yield request.param
+    (gc.enable if was else gc.disable)()
+
+
+def test_collections_are_as_before_where_it_is_interrupted(collecting: bool) -> None:
     machine = FakeMachine()
 
     def run() -> None:
+        assert not gc.isenabled()
         machine.now += 600_000_000
         if machine.now > 3 * 10**9:
             raise KeyboardInterrupt
@@ -83,4 +92,4 @@ def test_collections_go_on_where_it_is_interrupted() -> None:
     done: list[Window] = []
     with pytest.raises(KeyboardInterrupt):
         done += sustain(run, 60, machine.instruments())
-    assert gc.isenabled()
+    assert gc.isenabled() == collecting
