@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
-import subprocess
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 ENDING_SIGNALS: tuple[signal.Signals, ...] = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -21,17 +22,24 @@ ENDING_SIGNALS: tuple[signal.Signals, ...] = tuple(
 """What ends a process from outside, besides Ctrl-C."""
 HAS_GROUPS = hasattr(os, "killpg")
 """Whether a process and its children can be ended together."""
-SHARES_CONNECTIONS = hasattr(socket, "AF_UNIX")
-"""Whether one connection of ssh serves several commands, by a socket that is a file."""
 MEASURES_ITSELF = hasattr(os, "sched_getaffinity")
 """Whether workers can be bound to cores, without which this machine is not measured."""
 _LOOK_SECONDS = 0.02
+
+
+def shares_connections() -> bool:
+    """Whether one connection of ssh serves several commands, by a socket that is a file."""
+    import socket  # which other commands need not wait for
+
+    return hasattr(socket, "AF_UNIX")
 
 
 def group_options() -> dict[str, Any]:
     """Options for `subprocess.Popen`, by which `interrupt` and `kill` reach that process alone."""
     if HAS_GROUPS:
         return {"process_group": 0}
+    import subprocess
+
     return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
 
 

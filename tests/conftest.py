@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -53,3 +55,17 @@ def tiny_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
             report=lambda line: None,
         )
     return out
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's wheel."""
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", out],
+        cwd=Path(__file__).parents[1],
+        check=True,
+        capture_output=True,
+    )
+    (built,) = out.iterdir()
+    return built

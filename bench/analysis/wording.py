@@ -149,7 +149,8 @@ def briefly_where(setting: Setting) -> str:
 
 def count(number: int, thing: str) -> str:
     """A number of things, in the right grammatical number."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    ending = "es" if thing.endswith("s") else "s"
+    return f"{number} {thing}{'' if number == 1 else ending}"
 
 
 def names_of_all(models: Sequence[ModelSummary]) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,23 +14,24 @@ from shufflenet_deploy.runtime.errors import BenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from shufflenet_deploy.bench.devices import Device
+    from shufflenet_deploy.bench.measure.artifacts import Subject
+    from shufflenet_deploy.bench.measure.protocol import Report
+    from shufflenet_deploy.bench.results import Parameters
+    from shufflenet_deploy.runtime.machine.environment import Environment
+
 _T = TypeVar("_T")
 
 
 def profile(job: Job, engines: Sequence[str]) -> None:
     """Where the time of each model goes. Raises `BenchError` where an engine has no profiler."""
     from shufflenet_deploy.bench.measure.alone.profiling import check_profilers, encode, profiles
-    from shufflenet_deploy.bench.measure.progress import shown
-    from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.report.kinds.profile import show
 
     check_profilers(engines)
     _require_latency(job, "--profile")
-    paper = load_paper()
-    with opened(job) as (device, _, parameters):
-        subjects = job.choice.subjects(paper, job.options.tell)
-        with shown(job.stderr, paper) as view:
-            profiled = list(profiles(device, subjects, parameters, view.report))
+    with _models(job) as (device, _, subjects, parameters, report):
+        profiled = list(profiles(device, subjects, parameters, report))
     _deliver(job, encode(profiled), profiled, show)
 
 
@@ -39,42 +41,49 @@ def sustain(job: Job, minutes: float) -> None:
 
     from shufflenet_deploy.bench.devices.boards import target
     from shufflenet_deploy.bench.measure.alone.sustained import sustained
-    from shufflenet_deploy.bench.measure.progress import shown
-    from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.report.kinds.sustained import show
 
     _require_latency(job, "--sustained")
-    paper = load_paper()
-    with opened(job) as (device, environment, parameters):
-        subjects = job.choice.subjects(paper, job.options.tell)
+    with _models(job) as (device, environment, subjects, parameters, report):
         to = target(job.board, environment)
-        with shown(job.stderr, paper) as view:
-            load = sustained(device, to, environment, subjects, parameters, minutes, view.report)
+        load = sustained(device, to, environment, subjects, parameters, minutes, report)
     _deliver(job, msgspec.json.encode(load) + b"\n", [load], show)
     if load.interrupted:
         raise BenchError(f"interrupted: what was measured until then is in {job.out}")
 
 
 def label(job: Job, image: Path) -> None:
-    """From an image to a label. Raises `BenchError` and `InferenceError` as `end_to_end` does."""
+    """From an image to a label. Raises `BenchError` as `end_to_end` does.
+
+    Raises `InferenceError` for what is no image, before the device is asked for.
+    """
     import msgspec
 
     from shufflenet_deploy.bench.devices.boards import target
     from shufflenet_deploy.bench.measure.alone.end_to_end import end_to_end
-    from shufflenet_deploy.bench.measure.progress import shown
-    from shufflenet_deploy.bench.paper.claims import load_paper
     from shufflenet_deploy.bench.report.kinds.end_to_end import show
     from shufflenet_deploy.runtime.preprocess import read_image
 
     _require_latency(job, "--end-to-end")
-    read_image(image)  # before a device is asked for
+    pixels = read_image(image)
+    size = pixels.height, pixels.width
+    with _models(job) as (device, environment, subjects, parameters, report):
+        to = target(job.board, environment)
+        measured = end_to_end(device, to, environment, subjects, parameters, image, size, report)
+    _deliver(job, msgspec.json.encode(measured) + b"\n", [measured], show)
+
+
+@contextmanager
+def _models(job: Job) -> Iterator[tuple[Device, Environment, list[Subject], Parameters, Report]]:
+    """The device, what it is, the models for it, and how; progress is shown meanwhile."""
+    from shufflenet_deploy.bench.measure.progress import shown
+    from shufflenet_deploy.bench.paper.claims import load_paper
+
     paper = load_paper()
     with opened(job) as (device, environment, parameters):
         subjects = job.choice.subjects(paper, job.options.tell)
-        to = target(job.board, environment)
         with shown(job.stderr, paper) as view:
-            measured = end_to_end(device, to, environment, subjects, parameters, image, view.report)
-    _deliver(job, msgspec.json.encode(measured) + b"\n", [measured], show)
+            yield device, environment, subjects, parameters, view.report
 
 
 def _require_latency(job: Job, option: str) -> None:

@@ -86,7 +86,7 @@ class SshLink:
         # A path of its own, and a short one: that of a socket may have a hundred letters.
         self._folder = tempfile.TemporaryDirectory(prefix="shufflenet-", dir=_short_folder())
         options: tuple[str, ...] = _OPTIONS
-        if system.SHARES_CONNECTIONS:  # else each command has its own
+        if system.shares_connections():  # else each command has its own
             options += (*_SHARED, f"ControlPath={self._folder.name}/s")
         self._ssh = [program, *(word for option in options for word in ("-o", option))]
         if board.port is not None:

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -230,6 +230,11 @@ def hottest_zone(state: State) -> str | None:
 def hottest_c(state: State) -> float | None:
     """The hottest zone's temperature in degrees Celsius; None without a sensor."""
     return max(state.temperatures_c.values(), default=None)
+
+
+def used_frequencies(state: State, cores: Collection[int]) -> list[float]:
+    """The frequencies in MHz of `cores`, or without any of all cores; empty without a sensor."""
+    return [mhz for core, mhz in state.frequencies_mhz.items() if core in cores or not cores]
 
 
 def is_throttled(state: State) -> bool | None:

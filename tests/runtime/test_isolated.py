@@ -47,20 +47,6 @@ class Environment:
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's wheel."""
-    out = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", out],
-        cwd=_ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (built,) = out.iterdir()
-    return built
-
-
-@pytest.fixture(scope="session")
 def device(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """What ``pip install shufflenet-deploy`` without extras brings."""
     environment = Environment(tmp_path_factory.mktemp("device"))

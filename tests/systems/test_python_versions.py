@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +35,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
             for at, version in enumerate(RELEASES)],
 )  # fmt: skip
 def installed(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
     """A version of Python, and the folder of commands where the wheel is installed with it."""
     version: str = request.param
@@ -45,9 +44,6 @@ def installed(
         use_shared_cache(monkeypatch)
         python = debian_python(version)
     subprocess.run([python, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
     constraints = ("--constraint", ROOT / "constraints.txt")
     named = f"shufflenet-deploy[images,report] @ {wheel.as_uri()}"
     install(folder / "venv", *constraints, named, "scikit-learn")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,7 @@ from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import shown
 from shufflenet_deploy.runtime.images.stages import STAGES
 from shufflenet_deploy.runtime.machine.environment import Environment
-from shufflenet_deploy.runtime.preprocess import read_image
-from shufflenet_deploy.runtime.worker.spec import Spec, StageTimes
+from shufflenet_deploy.runtime.worker.spec import ModelAnswer, Spec, StageTimes
 
 _VERSION = 1
 PROCESSES, RUNS = 5, 20
@@ -64,14 +63,14 @@ def end_to_end(
     subjects: Sequence[Subject],
     parameters: Parameters,
     image: Path,
+    image_size: tuple[int, int],
     report: Report,
 ) -> EndToEnd:
     """Have each of `subjects` label `image` with each number of threads, in turns of processes.
 
-    Raises `BenchError` for one that has no manifest or does not fit the memory, and where it is
-    interrupted; `InferenceError` for what is no image.
+    `image_size` is its height and width in pixels. Raises `BenchError` for one that has no manifest
+    or does not fit the memory, and where it is interrupted.
     """
-    pixels = read_image(image)
     for subject in subjects:
         if subject.manifest is None:
             raise BenchError(
@@ -80,19 +79,24 @@ def end_to_end(
                 usage=True,
             )
     placed = device.put(image)
-    keys = [(subject, threads) for threads in parameters.threads for subject in subjects]
-    measured: list[list[StageTimes]] = [[] for _ in keys]
-    versions: dict[int, tuple[str, str]] = {}
-    for process in range(PROCESSES):
-        for index, (subject, threads) in enumerate(keys):
-            spec = Spec(
+    specs = [
+        (
+            subject,
+            Spec(
                 artifacts=(device.put(subject.path),),
                 engines=(subject.engine,),
                 threads=threads,
                 cores=parameters.cores,
                 image=placed,
                 label_runs=RUNS,
-            )
+            ),
+        )
+        for threads in parameters.threads
+        for subject in subjects
+    ]
+    measured: list[list[ModelAnswer]] = [[] for _ in specs]
+    for process in range(PROCESSES):
+        for (subject, spec), answers in zip(specs, measured, strict=True):
             step = Step(f"{subject.path.name}, process {process + 1} of {PROCESSES}", None)
             answer = device.run(spec, partial(report, step))
             if answer.skipped:
@@ -102,34 +106,26 @@ def end_to_end(
                 raise BenchError("interrupted: it is whole or nothing")
             same_bytes(subject.path, subject.sha256, model)
             _require_stages(model.labelled)
-            measured[index].append(model.labelled)
-            versions[index] = model.engine, model.engine_version
+            answers.append(model)
     return EndToEnd(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         target=target,
         environment=environment,
         image=shown(image.name),
-        image_size=(pixels.height, pixels.width),
+        image_size=image_size,
         cores=parameters.cores,
-        models=tuple(_labelled(keys, measured, versions)),
+        models=tuple(
+            Labelled(
+                model=shown(subject.path.name),
+                sha256=subject.sha256,
+                engine=answers[0].engine,
+                engine_version=answers[0].engine_version,
+                threads=spec.threads,
+                processes=tuple(model.labelled for model in answers if model.labelled),
+            )
+            for (subject, spec), answers in zip(specs, measured, strict=True)
+        ),
     )
-
-
-def _labelled(
-    keys: Sequence[tuple[Subject, int]],
-    measured: Sequence[Sequence[StageTimes]],
-    versions: dict[int, tuple[str, str]],
-) -> Iterator[Labelled]:
-    for index, ((subject, threads), processes) in enumerate(zip(keys, measured, strict=True)):
-        engine, version = versions[index]
-        yield Labelled(
-            model=shown(subject.path.name),
-            sha256=subject.sha256,
-            engine=engine,
-            engine_version=version,
-            threads=threads,
-            processes=tuple(processes),
-        )
 
 
 def _require_stages(times: StageTimes) -> None:

@@ -13,7 +13,7 @@ from shufflenet_deploy.bench.measure.alone.sustained import SustainedLoad
 from shufflenet_deploy.bench.presentation.tables import Column, Table
 from shufflenet_deploy.bench.presentation.terminal import drawn, show_lines, show_title
 from shufflenet_deploy.runtime.command_line import print_table
-from shufflenet_deploy.runtime.machine.state import State, hottest_c, is_throttled
+from shufflenet_deploy.runtime.machine.state import hottest_c, is_throttled, used_frequencies
 from shufflenet_deploy.runtime.worker.spec import Window
 
 _ROWS = 12
@@ -65,10 +65,7 @@ def _table(load: SustainedLoad) -> Table:
 
 
 def _row(part: Sequence[Window], cores: Sequence[int]) -> tuple[str, ...]:
-    states = [window.state for window in part]
-    temperatures = [c for state in states if (c := hottest_c(state)) is not None]
-    frequencies = [mhz for state in states if (mhz := _slowest(state, cores)) is not None]
-    told = [told for state in states if (told := is_throttled(state)) is not None]
+    temperatures, frequencies, told = _readings(part, cores)
     latency = median(window.median_ns for window in part)
     return (
         decimal(part[0].seconds / 60, 1),
@@ -81,9 +78,15 @@ def _row(part: Sequence[Window], cores: Sequence[int]) -> tuple[str, ...]:
     )
 
 
-def _slowest(state: State, cores: Sequence[int]) -> float | None:
-    used = [mhz for core, mhz in state.frequencies_mhz.items() if core in cores or not cores]
-    return min(used, default=None)
+def _readings(
+    windows: Sequence[Window], cores: Sequence[int]
+) -> tuple[list[float], list[float], list[bool]]:
+    """The hottest zone, the slowest of `cores` and whether it was throttled, where that is told."""
+    states = [window.state for window in windows]
+    temperatures = [c for state in states if (c := hottest_c(state)) is not None]
+    frequencies = [min(mhz) for state in states if (mhz := used_frequencies(state, cores))]
+    told = [told for state in states if (told := is_throttled(state)) is not None]
+    return temperatures, frequencies, told
 
 
 def _course(windows: Sequence[Window]) -> str:
@@ -117,10 +120,7 @@ def _findings(load: SustainedLoad) -> Iterator[str]:
 
 
 def _machine(load: SustainedLoad) -> Iterator[str]:
-    states = [window.state for window in load.windows]
-    temperatures = [c for state in states if (c := hottest_c(state)) is not None]
-    frequencies = [mhz for state in states if (mhz := _slowest(state, load.cores)) is not None]
-    told = [told for state in states if (told := is_throttled(state)) is not None]
+    temperatures, frequencies, told = _readings(load.windows, load.cores)
     if temperatures:
         yield f"temperature: from {temperatures[0]:.1f} to {max(temperatures):.1f} °C"
     if frequencies:

@@ -14,7 +14,7 @@ from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.report.plots import Key, Panel, Plot
 from shufflenet_deploy.bench.report.plots.canvas import COLOURS, draw
 from shufflenet_deploy.bench.results import Results, Timed
-from shufflenet_deploy.runtime.machine.state import State, hottest_c, is_throttled
+from shufflenet_deploy.runtime.machine.state import State, hottest_c, is_throttled, used_frequencies
 
 _ID = "course"
 _HEIGHT = 220
@@ -95,9 +95,7 @@ def _frequency(results: Results) -> Panel | None:
     pinned = results.parameters.cores
     curve: list[tuple[float, list[float], State]] = []
     for minute, state in _states(results):
-        mhz = [
-            value for core, value in state.frequencies_mhz.items() if core in pinned or not pinned
-        ]
+        mhz = used_frequencies(state, pinned)
         if mhz:
             curve.append((minute, mhz, state))
     if not curve:

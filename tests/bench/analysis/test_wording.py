@@ -7,6 +7,7 @@ from shufflenet_deploy.bench.analysis.wording import (
     MISSING,
     band,
     briefly_where,
+    count,
     decimal,
     interval_ms,
     interval_of,
@@ -105,3 +106,11 @@ def test_a_sentence_begins_with_a_large_letter_but_a_symbol_stays() -> None:
     assert sentence("every cut") == "Every cut"
     assert sentence("g=3 is good") == "g=3 is good"
     assert sentence("") == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "thing", "said"),
+    [(1, "process", "1 process"), (5, "process", "5 processes"), (0, "run", "0 runs")],
+)
+def test_things_are_counted_in_their_grammatical_number(number: int, thing: str, said: str) -> None:
+    assert count(number, thing) == said

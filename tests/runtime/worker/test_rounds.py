@@ -204,15 +204,6 @@ def test_a_limit_holds_where_no_round_is_longer_than_those_before(
     assert len(measured) == 20 or took + falling[0] > limit - 1e-6
 
 
-@pytest.fixture(params=[True, False], ids=["collecting", "not collecting"])
-def collecting(request: pytest.FixtureRequest) -> Iterator[bool]:
-    """Whether the garbage collector is on when the rounds begin."""
-    was = gc.isenabled()
-    (gc.enable if request.param else gc.disable)()
-    yield request.param
-    (gc.enable if was else gc.disable)()
-
-
 def test_the_garbage_collector_rests_and_is_then_as_it_was(collecting: bool) -> None:
     seen: list[bool] = []
     _measure(FakeMachine(), [lambda: seen.append(gc.isenabled())], rounds=1)

@@ -72,14 +72,6 @@ def test_no_time_is_lost(seconds: float, run_ns: list[int]) -> None:
         assert window.minimum_ns <= window.median_ns <= window.p90_ns <= window.maximum_ns
 
 
-@pytest.fixture(params=[True, False])
-def collecting(request: pytest.FixtureRequest) -> Iterator[bool]:
-    was = gc.isenabled()
-    (gc.enable if request.param else gc.disable)()
-    yield request.param
-    (gc.enable if was else gc.disable)()
-
-
 def test_collections_are_as_before_where_it_is_interrupted(collecting: bool) -> None:
     machine = FakeMachine()
 
