@@ -16,6 +16,8 @@ from shufflenet_deploy.runtime.images.stages import STAGES
 from shufflenet_deploy.runtime.worker.spec import StageTimes
 
 _INFERENCE = "inference"
+_BRIEF = {"normalise": "norma-\nlise ", _INFERENCE: "infer-\nence "}
+"""Stages whose names are too long for a terminal's columns."""
 
 
 def show(measured: EndToEnd, console: Console) -> None:
@@ -31,12 +33,11 @@ def show(measured: EndToEnd, console: Console) -> None:
 def _table(measured: EndToEnd) -> Table:
     columns = (
         Column("model", words=True),
-        Column("threads"),
-        *(Column(f"{stage} (ms)", f"{stage}\nms") for stage in STAGES),
+        *(Column(f"{stage} (ms)", _BRIEF.get(stage, f"{stage}\n") + "ms") for stage in STAGES),
         Column("whole (ms)", "whole\nms"),
         Column("from (ms)", "from\nms"),
         Column("to (ms)", "to\nms"),
-        Column("inference (%)", "inference\n%"),
+        Column("inference (%)", f"{_BRIEF[_INFERENCE]}%"),
     )
     return Table("stages", columns, tuple(map(_row, measured.models)))
 
@@ -45,14 +46,17 @@ def _row(model: Labelled) -> tuple[str, ...]:
     stages = [median(_stage(times, name) for times in model.processes) for name in STAGES]
     wholes = [_whole(times) for times in model.processes]
     return (
-        f"{model.model} ({model.engine})",
-        str(model.threads),
+        _name(model),
         *(milliseconds(ns / 1e6) for ns in stages),
         milliseconds(median(wholes) / 1e6),
         milliseconds(min(wholes) / 1e6),
         milliseconds(max(wholes) / 1e6),
         share(stages[STAGES.index(_INFERENCE)] / sum(stages)).rstrip(" %"),
     )
+
+
+def _name(model: Labelled) -> str:
+    return f"{model.model} ({model.engine}, {count(model.threads, 'thread')})"
 
 
 def _stage(times: StageTimes, name: str) -> float:
@@ -68,7 +72,7 @@ def _whole(times: StageTimes) -> float:
 def _notes(measured: EndToEnd) -> Iterator[str]:
     for model in measured.models:
         labels = sorted({times.label for times in model.processes})
-        yield f"{model.model} ({model.engine}): {' or '.join(labels)}"
+        yield f"{_name(model)}: {' or '.join(labels)}"
     processes = len(measured.models[0].processes) if measured.models else 0
     yield (
         f"medians over {count(processes, 'process')} of each one's medians; from and to: the "
