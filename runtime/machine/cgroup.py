@@ -31,14 +31,21 @@ def quotas(root: Path = ROOT) -> list[float]:
     return [quota for folder in _groups(root) if (quota := _quota(folder)) is not None]
 
 
-def throttled_periods(root: Path = ROOT) -> int | None:
-    """In how many periods the nearest quota was used up, since its group exists; None without."""
-    for folder in _groups(root):
-        if _quota(folder) is not None:
-            for line in (read_text(folder / "cpu.stat") or "").splitlines():
-                name, _, value = line.partition(" ")
-                if name == "nr_throttled":
-                    return integer(value)
+def quota_statistics(root: Path = ROOT) -> Path | None:
+    """The file that counts what the nearest quota takes away; None where there is no quota.
+
+    Groups are looked through once for this: they are a dozen of files.
+    """
+    folders = (folder for folder in _groups(root) if _quota(folder) is not None)
+    return next((folder / "cpu.stat" for folder in folders), None)
+
+
+def throttled_periods(statistics: Path) -> int | None:
+    """In how many periods a quota was used up since its group exists, by its `statistics`."""
+    for line in (read_text(statistics) or "").splitlines():
+        name, _, value = line.partition(" ")
+        if name == "nr_throttled":
+            return integer(value)
     return None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from shufflenet_deploy.runtime.machine.cgroup import throttled_periods
+from shufflenet_deploy.runtime.machine.cgroup import quota_statistics, throttled_periods
 from shufflenet_deploy.runtime.machine.environment import cpufreq_folders
 from shufflenet_deploy.runtime.machine.phone import Ask, PhoneState, find_phone, read_phone
 from shufflenet_deploy.runtime.machine.reading import (
@@ -93,6 +93,7 @@ class StateReader:
         for core, folder in cpufreq_folders(root).items():
             self._policies.setdefault(folder, []).append(core)
         self._zones = _zones(root)
+        self._quota_statistics = quota_statistics(root)
 
     def read(self) -> State:
         """The state now."""
@@ -119,9 +120,13 @@ class StateReader:
             busy_seconds=busy_seconds(read_text(self._root / "proc/stat")),
             own_seconds=time.process_time(),
             thermal_status=phone.thermal_status,
-            throttled_periods=throttled_periods(self._root),
+            throttled_periods=self._throttled_periods(),
             battery_ma=phone.battery_ma,
         )
+
+    def _throttled_periods(self) -> int | None:
+        statistics = self._quota_statistics
+        return None if statistics is None else throttled_periods(statistics)
 
     def _ask_phone(self, seconds: float) -> PhoneState:
         if self._phone and seconds - self._phone_asked >= THROTTLED_SECONDS:

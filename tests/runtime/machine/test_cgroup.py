@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shufflenet_deploy.runtime.machine.cgroup import quotas, throttled_periods, usable_cores
+from shufflenet_deploy.runtime.machine.cgroup import (
+    quota_statistics,
+    quotas,
+    throttled_periods,
+    usable_cores,
+)
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -16,6 +21,12 @@ def write(root: Path, files: dict[str, str]) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def periods_of(root: Path) -> int | None:
+    statistics = quota_statistics(root)
+    assert statistics is not None
+    return throttled_periods(statistics)
 
 
 V2 = {
@@ -40,7 +51,7 @@ def test_a_groups_quota(files: dict[str, str], cores: float, periods: int, tmp_p
     write(tmp_path, files)
     assert quotas(tmp_path) == [cores]
     assert usable_cores(tmp_path, affinity=4) == cores
-    assert throttled_periods(tmp_path) == periods
+    assert periods_of(tmp_path) == periods
 
 
 def test_inside_a_container_its_group_is_the_topmost(tmp_path: Path) -> None:
@@ -53,7 +64,7 @@ def test_inside_a_container_its_group_is_the_topmost(tmp_path: Path) -> None:
         },
     )
     assert quotas(tmp_path) == [2.0]
-    assert throttled_periods(tmp_path) == 0
+    assert periods_of(tmp_path) == 0
 
 
 def test_the_least_of_a_group_and_its_ancestors_counts(tmp_path: Path) -> None:
@@ -83,7 +94,7 @@ def test_without_a_quota_nothing_is_said_of_one(files: dict[str, str], tmp_path:
     write(tmp_path, files)
     assert quotas(tmp_path) == []
     assert usable_cores(tmp_path) is None
-    assert throttled_periods(tmp_path) is None
+    assert quota_statistics(tmp_path) is None
 
 
 @given(text=st.text(max_size=60))
@@ -94,7 +105,7 @@ def test_any_text_is_borne(text: str, tmp_path_factory: pytest.TempPathFactory) 
         {"proc/self/cgroup": text, "sys/fs/cgroup/cpu.max": "x", "sys/fs/cgroup/cpu.stat": text},
     )
     assert all(quota > 0 for quota in quotas(root))
-    assert throttled_periods(root) is None
+    assert quota_statistics(root) is None
 
 
 def test_this_machine_tells() -> None:
