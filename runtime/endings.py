@@ -1,7 +1,7 @@
 """How a process of ours ends: an exit code, and for an error one line on stderr.
 
 Whatever we start says it by `fail`, and whoever started it reads it by `failure`: nobody else
-knows how the line begins.
+knows how the line begins. `error_line` is for who says it in another's place.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ def plain(text: str) -> str:
     )
 
 
+def error_line(message: str) -> str:
+    """The line on stderr that says `message` of an error, without its end."""
+    return _MARK + plain(" ".join(message.split()))
+
+
 def fail(message: str, *, usage: bool = False) -> NoReturn:
     """End this process by an error: `message` in one line."""
-    sys.stderr.write(_MARK + plain(" ".join(message.split())) + "\n")
+    sys.stderr.write(error_line(message) + "\n")
     sys.exit(WRONG_USAGE if usage else FAILED)
 
 

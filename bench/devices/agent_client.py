@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from typing import IO
 import msgspec
 
 from shufflenet_deploy.runtime.agent.protocol import (
+    AGENT_SILENCE_SECONDS,
     ALIVE_SECONDS,
     Alive,
     Begin,
@@ -30,6 +32,7 @@ from shufflenet_deploy.runtime.agent.protocol import (
 from shufflenet_deploy.runtime.endings import KILLED
 from shufflenet_deploy.runtime.errors import BenchError, ProcessError
 from shufflenet_deploy.runtime.worker.isolation import isolated_environment
+from shufflenet_deploy.runtime.worker.process import AT_ONCE
 from shufflenet_deploy.runtime.worker.protocol import Listener, Report, decode_answer
 from shufflenet_deploy.runtime.worker.spec import Answer, Spec
 
@@ -92,6 +95,7 @@ class AgentClient:
         self._remarks: deque[str] = deque(maxlen=_LAST_LINES)
         # Heard by a thread: what Ctrl-C interrupts while it reads a line has lost half of it.
         self._lines: SimpleQueue[bytes] = SimpleQueue()
+        self._heard_bytes = 0
         self._listeners = [
             threading.Thread(target=listen, daemon=True) for listen in (self._hear, self._listen)
         ]
@@ -156,9 +160,10 @@ class AgentClient:
                 message = self._receive()
                 if isinstance(message, Ended):
                     return message, interrupted
-                if not isinstance(message, Said):
+                if isinstance(message, Said):
+                    listener.hear(message.line)
+                elif not isinstance(message, Alive):
                     raise self._out_of_turn(message)
-                listener.hear(message.line)
             except KeyboardInterrupt:
                 self._send(Interrupt())
                 if interrupted:  # the second: do not wait for the answer
@@ -193,7 +198,7 @@ class AgentClient:
         )
 
     def _require_end(self, line: bytes) -> None:
-        if len(line) == _LONGEST_LINE:
+        if len(line) >= _LONGEST_LINE:
             raise BenchError(
                 f"{self._name} says a line without an end, beginning with {_shown(line[:200])!r}: "
                 "that is no agent of shufflenet-deploy"
@@ -206,12 +211,27 @@ class AgentClient:
         )
 
     def _receive(self) -> FromAgent:
-        line = self._lines.get()
+        line = self._next_line()
         self._require_end(line)
         if not line.endswith(b"\n"):
             self._lines.put(b"")  # for who asks again
             raise self._ended()
         return self._decode(line)
+
+    def _next_line(self) -> bytes:
+        # Piece by piece: of the time that this process was stopped, by Ctrl-Z, one is over at once,
+        # and in the next what the agent said meanwhile is heard.
+        silent_seconds, before = 0.0, self._heard_bytes
+        while silent_seconds < AGENT_SILENCE_SECONDS:
+            with contextlib.suppress(Empty):
+                return self._lines.get(timeout=ALIVE_SECONDS)
+            silent_seconds = silent_seconds + ALIVE_SECONDS if self._heard_bytes == before else 0.0
+            before = self._heard_bytes
+        raise DeviceLostError(
+            f"{self._name} has fallen silent: its agent, which says a word every "
+            f"{ALIVE_SECONDS:.0f} s, said none for {AGENT_SILENCE_SECONDS:.0f}; see whether it "
+            "still answers"
+        )
 
     def _decode(self, line: bytes) -> FromAgent:
         try:
@@ -254,16 +274,29 @@ class AgentClient:
         return DeviceLostError(f"{self._name} went away in the middle ({last})")
 
     def _hear(self) -> None:
+        rest = bytearray()
         assert self._process.stdout is not None
         with self._process.stdout as stdout:
-            while line := stdout.readline(_LONGEST_LINE):
-                while self._lines.qsize() > _WAITING_LINES:
-                    if self._closed.wait(_PAUSE_SECONDS):
-                        return  # and what is not read any more has nobody to go on for
-                self._lines.put(line)
-                if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
-                    break
+            # Not by lines: an answer takes minutes on a slow link, and is a sign of life meanwhile.
+            while len(rest) < _LONGEST_LINE and (piece := os.read(stdout.fileno(), AT_ONCE)):
+                self._heard_bytes += len(piece)
+                *lines, last = piece.split(b"\n")
+                for line in lines:
+                    if not self._keep(bytes(rest) + line + b"\n"):
+                        return
+                    rest.clear()
+                rest += last
+        if rest:
+            self._lines.put(bytes(rest))
         self._lines.put(b"")
+
+    def _keep(self, line: bytes) -> bool:
+        """Keep a line until it is taken; False where nobody takes any more."""
+        while self._lines.qsize() > _WAITING_LINES:
+            if self._closed.wait(_PAUSE_SECONDS):
+                return False
+        self._lines.put(line)
+        return True
 
     def _listen(self) -> None:
         assert self._process.stderr is not None

@@ -24,6 +24,7 @@ import msgspec
 from shufflenet_deploy.runtime.agent.copied import Copied, own_folders
 from shufflenet_deploy.runtime.agent.lock import DeviceTakenError, Lock
 from shufflenet_deploy.runtime.agent.protocol import (
+    ALIVE_SECONDS,
     Alive,
     Begin,
     Busy,
@@ -35,6 +36,7 @@ from shufflenet_deploy.runtime.agent.protocol import (
     ToAgent,
     Work,
 )
+from shufflenet_deploy.runtime.endings import FAILED, error_line
 from shufflenet_deploy.runtime.machine.governor import Governor
 from shufflenet_deploy.runtime.machine.reading import ROOT
 from shufflenet_deploy.runtime.worker.client import WORKER
@@ -48,10 +50,11 @@ _LOOK_SECONDS = 2.0
 """How often the agent looks up from waiting: for silence, or a worker whose stderr outlives it."""
 
 
-class _Named(msgspec.Struct):
-    """Of a `Spec`, which the agent passes on as it is, the files."""
+class _Known(msgspec.Struct):
+    """Of a `Spec`, which the agent passes on as it is, what it needs itself."""
 
     artifacts: tuple[str, ...] = ()
+    rest_seconds: float = 0.0
 
 
 class Agent:
@@ -74,7 +77,8 @@ class Agent:
         self._selector = selectors.DefaultSelector()
         self._input, self._output = b"", b""
         self._clock = clock
-        self._heard = clock()
+        self._heard = self._said = clock()
+        self._ready = False
         self._begin: Begin | None = None
         self._lock: Lock | None = None
         self._copied: Copied | None = None
@@ -89,8 +93,9 @@ class Agent:
             while not self._ending or (self._output and not self._silent()):
                 for key, _ in self._selector.select(_LOOK_SECONDS):
                     key.data()
-                if self._worker and self._worker.is_over():
-                    self._worker_ended()
+                if self._worker:
+                    self._look_at(self._worker)
+                self._say_alive()
                 if self._silent():
                     break
         except (BrokenPipeError, ConnectionResetError):
@@ -131,9 +136,11 @@ class Agent:
                 self._take(message)
             case Work(spec=spec):
                 assert self._begin is not None
+                known = msgspec.json.decode(spec, type=_Known)
                 if self._copied:
-                    self._copied.use(msgspec.json.decode(spec, type=_Named).artifacts)
-                self._worker = Process(self._begin.worker or _own_worker(), bytes(spec))
+                    self._copied.use(known.artifacts)
+                command = self._begin.worker or _own_worker()
+                self._worker = Process(command, bytes(spec), idle_seconds=known.rest_seconds)
                 self._selector.register(self._worker.stderr, selectors.EVENT_READ, self._listen)
             case Interrupt():
                 if self._worker:
@@ -165,21 +172,37 @@ class Agent:
         if begin.prepare:
             notes.append(self._governor.prepare())
         self._send(Ready(notes=tuple(notes)))
+        self._ready = True
 
     def _listen(self) -> None:
         assert self._worker is not None
         for line in self._worker.lines():
             self._send(Said(line=line))
 
-    def _worker_ended(self) -> None:
-        assert self._worker is not None
+    def _look_at(self, worker: Process) -> None:
+        """Tell the host once it has ended; have it end where it does not by itself."""
+        fault = None
+        if not worker.is_over():
+            fault = worker.fault()
+            if fault is None:
+                return
+            worker.kill()
         self._listen()
-        self._selector.unregister(self._worker.stderr)
-        code, answer = self._worker.ended()
+        self._selector.unregister(worker.stderr)
+        code, answer = worker.ended()
+        if fault:
+            self._send(Said(line=error_line(f"the worker {fault}")))
+            code, answer = FAILED, b""
         self._send(Ended(code=code, answer=answer.decode(errors="replace")))
         self._worker = None
 
+    def _say_alive(self) -> None:
+        """Have the host know that somebody is here, unless there is more to say."""
+        if self._ready and not self._output and self._clock() - self._said >= ALIVE_SECONDS:
+            self._send(Alive())
+
     def _send(self, message: FromAgent) -> None:
+        self._said = self._clock()
         if not self._output:
             self._selector.register(self._outgoing, selectors.EVENT_WRITE, self._flush)
         self._output += msgspec.json.encode(message) + b"\n"

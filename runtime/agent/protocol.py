@@ -6,9 +6,11 @@ import msgspec
 
 PROTOCOL_VERSION = 1
 ALIVE_SECONDS = 5.0
-"""How often, in seconds, the host says `Alive`."""
+"""How often, in seconds, the host says `Alive`, and the agent once it is ready."""
 SILENCE_SECONDS = 30.0
 """How long the host may say nothing before the agent takes the link for dead."""
+AGENT_SILENCE_SECONDS = 60.0
+"""How long the agent may say nothing before the host gives the device up: its board may be slow."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
@@ -44,7 +46,7 @@ class Interrupt(_Message, frozen=True, kw_only=True):
 
 
 class Alive(_Message, frozen=True, kw_only=True):
-    """Host: the link is there."""
+    """Host and agent: the link is there."""
 
 
 ToAgent = Begin | Work | Interrupt | Alive
@@ -80,4 +82,4 @@ class Ended(_Message, frozen=True, kw_only=True):
     """All that the worker wrote to its stdout."""
 
 
-FromAgent = Ready | Busy | Said | Ended
+FromAgent = Ready | Busy | Said | Ended | Alive

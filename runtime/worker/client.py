@@ -17,6 +17,7 @@ from types import FrameType
 import msgspec
 
 from shufflenet_deploy.runtime.endings import DONE
+from shufflenet_deploy.runtime.errors import ProcessError
 from shufflenet_deploy.runtime.system import ENDING_SIGNALS
 from shufflenet_deploy.runtime.worker.isolation import PREFIX, module_command
 from shufflenet_deploy.runtime.worker.process import Process
@@ -47,7 +48,9 @@ def run_worker(spec: Spec, prefix: Sequence[str] = PREFIX, report: Report = _unh
     KeyboardInterrupt.
     """
     question = msgspec.json.encode(spec)
-    return decode_answer(run(module_command(WORKER, prefix), question, report=report), spec)
+    command = module_command(WORKER, prefix)
+    said = run(command, question, report=report, idle_seconds=spec.rest_seconds)
+    return decode_answer(said, spec)
 
 
 def run(
@@ -59,16 +62,18 @@ def run(
     shown: bool = False,
     stopped: Callable[[], bool] = lambda: False,
     grace_seconds: float = GRACE_SECONDS,
+    idle_seconds: float | None = None,
 ) -> bytes:
     """Run `command` with `question` on its stdin; its stdout.
 
-    Raises `ProcessError` about `who` where it fails or dies, OSError where it is no program, and
-    KeyboardInterrupt, also once `stopped` says so. Where its stderr is `shown`, it is this
-    process's, and no reason is known; else that reports progress, and the last line the reason.
+    Raises `ProcessError` about `who` where it fails or dies, or has to be ended (`idle_seconds` as
+    `Process` has it), OSError where it is no program, and KeyboardInterrupt, also once `stopped`
+    says so. Where its stderr is `shown`, it is this process's, and no reason is known; else that
+    reports progress, and the last line the reason.
     """
     listener = Listener(report)
     with _leaving_by_exception():
-        process = Process(command, question, shown)
+        process = Process(command, question, shown, idle_seconds)
         try:
             while not process.is_over():
                 if stopped():
@@ -76,6 +81,9 @@ def run(
                 process.wait(_LOOK_SECONDS)
                 for line in process.lines():
                     listener.hear(line)
+                if fault := process.fault():
+                    process.kill()
+                    raise ProcessError(f"{who} {fault}")
             for line in process.lines():
                 listener.hear(line)
         except BaseException:

@@ -10,12 +10,15 @@ from contextlib import ExitStack, suppress
 from typing import IO
 
 from shufflenet_deploy.runtime import system
+from shufflenet_deploy.runtime.machine.standstill import Standstill
 from shufflenet_deploy.runtime.worker.isolation import isolated_environment
 
 AT_ONCE = 1 << 16
 """The most bytes that are read at once."""
 _READS = 4
 """How often `lines` reads at most: all that a pipe holds, and more."""
+MAX_ANSWER_BYTES = 1 << 25
+"""How much a process may write to its stdout, which is kept in memory."""
 _CLOSING_SECONDS = 0.5
 """How long a process has to end once its stderr has."""
 
@@ -24,10 +27,17 @@ class Process:
     """A process in a group of its own, so that its children go with it.
 
     It gets `question` on stdin. Its stderr is kept for `lines`, or, where it is `shown`, that of
-    this process. Raises OSError where `command` is no program.
+    this process. Of its time it may sleep `idle_seconds` at once; None has it stand still for as
+    long as it likes. Raises OSError where `command` is no program.
     """
 
-    def __init__(self, command: Sequence[str], question: bytes, shown: bool = False) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        question: bytes,
+        shown: bool = False,
+        idle_seconds: float | None = None,
+    ) -> None:
         with ExitStack() as failing, _memory() as stdin:
             self._answer = failing.enter_context(_memory())
             stdin.write(question)
@@ -44,6 +54,9 @@ class Process:
         self._rest = b""
         self._closed = shown
         self._interrupts = 0
+        self._standstill: Standstill | None = None
+        if idle_seconds is not None:
+            self._standstill = Standstill(self._process.pid, idle_seconds)
         if not shown:
             os.set_blocking(self.stderr, False)
 
@@ -97,6 +110,8 @@ class Process:
                 self._closed = not piece
         except BlockingIOError:
             pass
+        if data and self._standstill:
+            self._standstill.heard()
         *lines, self._rest = (self._rest + data).split(b"\n")
         if self._rest and (self._closed or len(self._rest) > AT_ONCE):
             lines, self._rest = [*lines, self._rest], b""
@@ -108,6 +123,13 @@ class Process:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_CLOSING_SECONDS)
         return self._process.poll() is not None
+
+    def fault(self) -> str | None:
+        """Why it has to be ended, in words that go on after its name; ask every few seconds."""
+        if os.fstat(self._answer.fileno()).st_size > MAX_ANSWER_BYTES:
+            return f"answers with more than {MAX_ANSWER_BYTES >> 20} MiB, and was ended"
+        reason = self._standstill.reason() if self._standstill else None
+        return reason and f"{reason}, and was ended; that machine's kernel log may say why (dmesg)"
 
     def ended(self) -> tuple[int, bytes]:
         """How it ended, as `subprocess` has it: negative is a signal; and all of its stdout."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from shufflenet_deploy.bench.devices import agent_client
 from shufflenet_deploy.bench.devices.agent_client import (
     AgentClient,
     AgentUnstartedError,
@@ -108,6 +109,41 @@ def test_where_there_is_no_way_that_is_told_instead(start: Start) -> None:
         start("print('refused', file=sys.stderr); sys.exit(255)")
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent_client, "ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(agent_client, "AGENT_SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(agent_client, "_LEAVE_SECONDS", 1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("said", ["pass", "say(type='Said', line='begun')", "say(type='Alive')"])
+def test_an_agent_that_falls_silent_is_a_device_that_is_lost(start: Start, said: str) -> None:
+    client = start(f"begun(); {said}; time.sleep(60)")
+    with pytest.raises(DeviceLostError, match=r"^the board has fallen silent: its agent, which"):
+        client.run(Spec(), ignore)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_agent_that_says_that_it_is_there_is_waited_for(start: Start) -> None:
+    client = start(
+        "begun()\n"
+        "for _ in range(20): say(type='Alive'); time.sleep(0.1)\n"
+        "say(type='Ended', code=0, answer=answer)"
+    )
+    assert client.run(Spec(), ignore) == ANSWER
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_may_take_its_time_on_a_slow_link(start: Start) -> None:
+    client = start(
+        "begun(); line = line_of(type='Ended', code=0, answer=answer) + '\\n'\n"
+        "for n in range(0, len(line), len(line) // 20):\n"
+        "    sys.stdout.write(line[n : n + len(line) // 20]); sys.stdout.flush(); time.sleep(0.1)"
+    )
+    assert client.run(Spec(), ignore) == ANSWER
+
+
 def test_an_agent_that_dies_is_a_device_that_is_lost(start: Start) -> None:
     progress = msgspec.json.encode(Progress(stage="round", done=1, total=2)).decode()
     client = start(
@@ -150,7 +186,7 @@ def test_ctrl_c_within_a_line_loses_nothing_of_it(start: Start) -> None:
     waiting = threading.get_ident()
 
     def press() -> None:
-        wait_until(lambda: sys._current_frames()[waiting].f_code is AgentClient._receive.__code__)
+        wait_until(lambda: sys._current_frames()[waiting].f_code is AgentClient._next_line.__code__)
         signal.pthread_kill(waiting, signal.SIGINT)
 
     pressing = threading.Thread(target=press)

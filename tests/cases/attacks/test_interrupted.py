@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cases import Bench, finish, reached, wrong_today
+from cases import Bench, finish, reached
 from hostile_device import DeviceNeeds, HostileDevice
 
 
@@ -32,7 +32,6 @@ def stands_still(process: int, seconds: float = 10.0) -> bool:
 
 
 @pytest.mark.slow
-@wrong_today("a worker that stands still is waited for without an end")
 def test_a_worker_that_stands_still_is_given_up(bench: Bench, small_onnx: Path) -> None:
     many = ("--rounds", "2000", "--processes", "6", "--out", "results.json")
     host = bench.start("shufflenet-bench", small_onnx, *many)

@@ -27,13 +27,23 @@ from shufflenet_deploy.runtime.agent.agent import Agent
 folder, system, clock = map(Path, sys.argv[1:])
 Agent(folder, 0, 1, system, lambda: float(clock.read_text())).serve()
 """
+_IMPATIENT = """
+from shufflenet_deploy.runtime.agent.agent import main
+from shufflenet_deploy.runtime.machine import standstill
+standstill.IDLE_SECONDS = 1.0
+main()
+"""
 
 
 class Host:
     """An agent, and this end of its pipes; on the clock of the file `clock` where there is one."""
 
-    def __init__(self, folder: Path, system: Path, clock: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, system: Path, clock: Path | None = None, impatient: bool = False
+    ) -> None:
         command: list[str | Path] = [sys.executable, "-m", "shufflenet_deploy.runtime.agent"]
+        if impatient:
+            command = [sys.executable, "-c", _IMPATIENT]
         command += [folder, "--system", system]
         if clock:
             command = [sys.executable, "-c", _ON_A_CLOCK, folder, system, clock]
@@ -50,10 +60,13 @@ class Host:
         self.process.stdin.write(json.dumps({"type": kind, **values}).encode() + b"\n")
         self.process.stdin.flush()
 
-    def hear(self) -> dict[str, Any]:
+    def hear(self, *, alive: bool = False) -> dict[str, Any]:
+        """The next message; of those that only say that it is there, none unless `alive`."""
         assert self.process.stdout
-        message: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return message
+        while True:
+            message: dict[str, Any] = json.loads(self.process.stdout.readline())
+            if alive or message["type"] != "Alive":
+                return message
 
     def begin(self, worker: str = "", **values: object) -> dict[str, Any]:
         self.say("Begin", host="a host", worker=[sys.executable, "-c", worker], **values)
@@ -123,8 +136,10 @@ def host(folder: Path, system: Path) -> Iterator[Hosts]:
     """Starts agents; those that a test leaves running are ended."""
     with ExitStack() as stack:
 
-        def start(folder: Path = folder, clock: Path | None = None) -> Host:
-            started = Host(folder, system, clock)
+        def start(
+            folder: Path = folder, clock: Path | None = None, impatient: bool = False
+        ) -> Host:
+            started = Host(folder, system, clock, impatient)
             stack.callback(lambda: _end(started.process))
             return started
 
@@ -229,6 +244,34 @@ def test_a_host_that_speaks_is_not_silent(host: Hosts, clock: Clock) -> None:
         agent.await_heard()
     clock.go_on(29)
     agent.say("Work", spec={})
+    assert agent.hear()["code"] == 0
+
+
+def test_it_says_that_it_is_there_where_there_is_nothing_else_to_say(
+    host: Hosts, clock: Clock
+) -> None:
+    agent = host(clock=clock.file)
+    agent.begin("print(1)")
+    for _ in range(2):
+        clock.go_on(5.1)
+        assert agent.hear(alive=True) == {"type": "Alive"}
+    agent.say("Work", spec={})
+    assert agent.hear(alive=True)["code"] == 0
+
+
+def test_a_worker_that_stands_still_is_ended_and_told(host: Hosts) -> None:
+    agent = host(impatient=True)
+    agent.begin("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
+    for _ in range(2):  # the device is as good as before
+        agent.say("Work", spec={})
+        assert re.match("error: the worker stood still: for . s it neither", agent.hear()["line"])
+        assert agent.hear() == {"type": "Ended", "code": 1, "answer": ""}
+
+
+def test_a_worker_may_sleep_as_long_as_it_was_told_to(host: Hosts) -> None:
+    agent = host(impatient=True)
+    agent.begin("import time; time.sleep(4); print(1)")
+    agent.say("Work", spec={"rest_seconds": 60.0})
     assert agent.hear()["code"] == 0
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from shufflenet_deploy.runtime.errors import ProcessError
+from shufflenet_deploy.runtime.machine import standstill
+from shufflenet_deploy.runtime.worker import process
 from shufflenet_deploy.runtime.worker.client import run, run_worker
 from shufflenet_deploy.runtime.worker.isolation import PREFIX
 from shufflenet_deploy.runtime.worker.spec import Progress, Spec
@@ -193,3 +195,22 @@ def test_what_ends_the_one_that_started_it_ends_all_below(
         finally:
             process.kill()
     await_(lambda: not any(map(is_there, pids)))
+
+
+def test_a_worker_that_stands_still_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standstill, "IDLE_SECONDS", 1.0)
+    text = "sys.stderr.write('here\\n'); sys.stderr.flush(); os.kill(os.getpid(), signal.SIGSTOP)"
+    with pytest.raises(ProcessError, match=r"^the worker stood still: for . s it neither .* ended"):
+        run_worker(Spec(), prefix_of(text))
+
+
+def test_only_workers_may_not_stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standstill, "IDLE_SECONDS", 0.5)
+    assert run(script("time.sleep(2); print(1)")) == b"1\n"
+
+
+def test_a_worker_that_answers_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MAX_ANSWER_BYTES", 1 << 20)
+    text = "os.write(1, b'x' * (2 << 20)); time.sleep(60)"
+    with pytest.raises(ProcessError, match=r"^the worker answers with more than 1 MiB"):
+        run_worker(Spec(), prefix_of(text))
