@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -15,6 +19,7 @@ import torch
 
 from shufflenet_deploy.export.pipeline import export
 from shufflenet_deploy.export.request import Request
+from shufflenet_deploy.runtime.agent.lock import LOCKS
 
 # Seeded, so that a run says the same twice. Nothing fails for being slow: torch.export makes a
 # first example so, and a machine that has other work to do any of them.
@@ -31,6 +36,11 @@ hypothesis.settings.load_profile("project")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+# For what runs before a test: see own_machine.
+os.environ[LOCKS] = tempfile.mkdtemp(prefix="locks-")
+atexit.register(shutil.rmtree, os.environ[LOCKS], ignore_errors=True)
+_NUMBERS = itertools.count()
+
 # pytest-xdist uses the cores.
 torch.set_num_threads(1)
 
@@ -43,6 +53,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock that keeps a machine's users apart is each test's own: tests run side by side."""
+    folder = tmp_path_factory.getbasetemp() / "locks" / str(next(_NUMBERS))
+    monkeypatch.setenv(LOCKS, str(folder))
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ class EmulatedDevice:
     def __init__(self, machine: Machine, caches: bool) -> None:
         self._machine = machine
         self._caches = caches
-        self._local = LocalDevice(machine.command(WORKER), folder=machine.folder)
+        self._local = LocalDevice(machine.command(WORKER), folder=machine.folder, machine=False)
 
     def put(self, path: Path) -> str:
         """See `Device.put`."""

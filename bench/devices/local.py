@@ -25,7 +25,8 @@ class LocalDevice:
     """A `Device` whose workers are `worker`, by default those of this very installation.
 
     `folder` is where the agent's lock is: the one that a session over SSH takes too, so that
-    somebody at the board and somebody far away cannot measure at once.
+    somebody at the board and somebody far away cannot measure at once. With `machine` other users
+    of this machine are kept off too.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class LocalDevice:
         prepare: bool = False,
         tell: Callable[[str], None] = lambda line: None,
         folder: Path | None = None,
+        machine: bool = True,
     ) -> None:
         self._worker = tuple(worker)
         self._prepare = prepare
         self._tell = tell
         self._folder = folder
+        self._machine = machine
         self._client: AgentClient | None = None
         self._links: TemporaryDirectory[str] | None = None
         """Holds links to files whose own names are no UTF-8."""
@@ -81,6 +84,7 @@ class LocalDevice:
                 # it is silent, and no less there.
                 Begin(
                     host=f"another measurement of {this_host()}",
+                    machine=self._machine,
                     prepare=self._prepare,
                     silence_seconds=None,
                     worker=self._worker,

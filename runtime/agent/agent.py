@@ -22,7 +22,12 @@ from types import FrameType
 import msgspec
 
 from shufflenet_deploy.runtime.agent.copied import Copied, own_folders
-from shufflenet_deploy.runtime.agent.lock import DeviceTakenError, Lock
+from shufflenet_deploy.runtime.agent.lock import (
+    DeviceTakenError,
+    Lock,
+    MachineLock,
+    shared_folder,
+)
 from shufflenet_deploy.runtime.agent.protocol import (
     ALIVE_SECONDS,
     Alive,
@@ -81,6 +86,7 @@ class Agent:
         self._ready = False
         self._begin: Begin | None = None
         self._lock: Lock | None = None
+        self._machine: MachineLock | None = None
         self._copied: Copied | None = None
         self._worker: Process | None = None
         self._ending = False
@@ -150,19 +156,13 @@ class Agent:
 
     def _take(self, begin: Begin) -> None:
         self._begin = begin
-        notes = []
+        notes: list[str] = []
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = Lock(self._folder / "lock", begin.host)
+            notes += self._lock_both(begin)
         except DeviceTakenError as taken:
             self._send(Busy(holder=str(taken)))
             self._begin, self._ending = None, True
             return
-        except OSError as error:
-            notes.append(
-                f"nothing keeps others off this device: cannot write to {self._folder}: "
-                f"{error.strerror}"
-            )
         if self._lock:
             # A forerunner may have been killed.
             notes += (f"left from before: {reason}" for reason in self._governor.restore())
@@ -173,6 +173,36 @@ class Agent:
             notes.append(self._governor.prepare())
         self._send(Ready(notes=tuple(notes)))
         self._ready = True
+
+    def _lock_both(self, begin: Begin) -> list[str]:
+        """Take this user's lock and the machine's; what the user should know of one that fails.
+
+        First this user's own, which tells more of its holder.
+        """
+        notes = []
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = Lock(self._folder / "lock", begin.host)
+        except OSError as error:
+            notes.append(
+                f"nothing keeps others off this device: cannot write to {self._folder}: "
+                f"{error.strerror}"
+            )
+        shared = shared_folder() if begin.machine else None
+        if shared is None:
+            return notes
+        try:
+            self._machine = MachineLock(shared)
+        except DeviceTakenError:
+            if self._lock:  # nothing here is ours to put back
+                self._lock.release()
+                self._lock = None
+            raise
+        except OSError as error:
+            notes.append(
+                f"nothing keeps other users off this device: {error.filename}: {error.strerror}"
+            )
+        return notes
 
     def _listen(self) -> None:
         assert self._worker is not None

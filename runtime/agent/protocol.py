@@ -25,6 +25,8 @@ class Begin(_Message, frozen=True, kw_only=True):
     version: int = PROTOCOL_VERSION
     clock: float | None = None
     """Seconds since 1970 by the host's clock; None takes the device's clock for right."""
+    machine: bool = True
+    """Whether to keep the machine's other users off too: not where nothing is timed."""
     prepare: bool = False
     """Whether to set the governor to performance, and back at the end."""
     silence_seconds: float | None = SILENCE_SECONDS

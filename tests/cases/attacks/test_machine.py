@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cases import Bench, Said, finish, reached, wrong_today
+from cases import Bench, Said, finish, reached
 from shufflenet_deploy.runtime.machine.governor import Governor
 
 STRANGER, VICTIM = 1111, 4242
@@ -90,7 +90,6 @@ def test_a_planted_record_of_governors_is_not_put_back(
 
 
 @pytest.mark.slow
-@wrong_today("the lock lies in each user's own cache")
 def test_two_users_do_not_measure_at_once(tmp_path: Path, small_onnx: Path) -> None:
     users = [Bench.in_folder(tmp_path, XDG_CACHE_HOME=str(tmp_path / name)) for name in "ab"]
     many = ("--rounds", "2000", "--processes", "6", "--out", "first.json")

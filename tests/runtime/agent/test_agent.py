@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from shufflenet_deploy.runtime.agent.lock import LOCKS
 from waiting import HANG_SECONDS, is_running, unread_bytes, wait_until
 
 DAY = 24 * 3600.0
@@ -189,6 +190,48 @@ def test_of_two_hosts_the_second_is_told_who_was_first(host: Hosts) -> None:
     assert second.end() == 0
     assert first.leave() == 0
     assert host().begin()["type"] == "Ready"
+
+
+def test_users_of_one_machine_measure_one_after_another(host: Hosts, tmp_path: Path) -> None:
+    first, second = host(tmp_path / "of a"), host(tmp_path / "of b")
+    assert first.begin()["type"] == "Ready"
+    second.say("Begin", host="another")
+    busy = second.hear()
+    assert busy["type"] == "Busy"
+    assert busy["holder"].startswith("another measurement, of ")
+    assert busy["holder"].endswith(f"(process {first.process.pid})")
+    assert second.end() == 0
+    aside = host(tmp_path / "of c")
+    assert aside.begin(machine=False)["type"] == "Ready"
+
+
+def test_who_is_told_that_the_machine_is_taken_puts_nothing_back(
+    host: Hosts, tmp_path: Path, governor: Callable[[], str]
+) -> None:
+    for name in "ab":
+        killed = host(tmp_path / name)
+        killed.begin(prepare=True)
+        killed.process.kill()
+        killed.process.wait()
+        if name == "a":
+            (tmp_path / "a/governor.json").rename(tmp_path / "saved")
+    (tmp_path / "saved").rename(tmp_path / "a/governor.json")
+    first = host(tmp_path / "b")
+    first.begin(prepare=True)
+    second = host(tmp_path / "a")
+    assert second.begin()["type"] == "Busy"
+    assert second.end() == 0
+    assert governor() == "performance"
+
+
+def test_a_trap_in_place_of_the_machines_lock_is_told(
+    host: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LOCKS, str(tmp_path))
+    (tmp_path / "shufflenet-deploy.lock").symlink_to(tmp_path / "new")
+    (note,) = host().begin()["notes"]
+    assert note.startswith("nothing keeps other users off this device: ")
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_lock_is_free_when_an_agent_is_killed(host: Hosts) -> None:

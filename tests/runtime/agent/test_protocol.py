@@ -28,6 +28,7 @@ _TO = st.one_of(
         Begin,
         host=_TEXT,
         clock=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        machine=st.booleans(),
         prepare=st.booleans(),
         worker=st.lists(_TEXT).map(tuple),
     ),
@@ -39,6 +40,7 @@ _FROM = st.one_of(
     st.builds(Busy, holder=_TEXT),
     st.builds(Said, line=_TEXT),
     st.builds(Ended, code=st.integers(-64, 255), answer=_TEXT),
+    st.just(Alive()),
 )
 
 
