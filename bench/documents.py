@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.files.reading import read_bytes
 from shufflenet_deploy.runtime.worker.protocol import printable
 
 _T = TypeVar("_T")
@@ -92,9 +93,22 @@ def kind_of(document: Mapping[str, Any]) -> Kind | None:
 def kind_at(path: Path) -> Kind | None:
     """Which of `KINDS` the file at `path` holds; None also for what cannot be read."""
     try:
-        return kind_of(msgspec.json.decode(path.read_bytes(), type=dict[str, Any]))
+        return kind_of(msgspec.json.decode(read_bytes(path), type=dict[str, Any]))
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # whoever reads it as something else will say what is wrong
+
+
+def require_ours(out: Path, wanted: Kind) -> None:
+    """Raise `BenchError` where `out` is a file that does not hold what is `wanted`: it stays."""
+    if not out.exists() or not out.stat().st_size:
+        return
+    kind = kind_at(out)
+    if kind != wanted:
+        raise BenchError(
+            f"--out {out} is a file that holds {kind.what if kind else 'something else'}, and not "
+            f"{wanted.what}: it is not replaced; name another file, or delete it",
+            usage=True,
+        )
 
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
@@ -118,7 +132,7 @@ def load(
     """
     noun = kind.noun
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise BenchError(f"cannot read the {noun} {path}: {error.strerror}", usage=True) from None
     try:

@@ -19,6 +19,7 @@ from shufflenet_deploy.runtime import MAX_THREADS
 from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
+from shufflenet_deploy.runtime.files.reading import irregular
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
 from shufflenet_deploy.runtime.machine.state import State
@@ -276,6 +277,8 @@ def check_writable(path: Path) -> None:
     """Raise `BenchError` where results could not be written to `path`: before measuring."""
     if path.is_dir():
         raise BenchError(f"--out {path} is a folder: name a file in it", usage=True)
+    if kind := irregular(path):
+        raise BenchError(f"--out {path} is {kind}, which is not replaced: name a file", usage=True)
     if not path.parent.is_dir():
         raise BenchError(f"--out {path}: there is no folder {path.parent}; make it", usage=True)
     try:  # permissions do not tell of a read-only or full file system, trying does

@@ -22,7 +22,7 @@ from shufflenet_deploy.export.manifest import describe
 from shufflenet_deploy.export.request import RANDOM, TARGETS, Request
 from shufflenet_deploy.export.rewrites.pixels import with_normalisation
 from shufflenet_deploy.export.source import Source, open_source
-from shufflenet_deploy.export.staging import publish, staging
+from shufflenet_deploy.export.staging import publish, require_replaceable, staging
 from shufflenet_deploy.export.verify import reference
 from shufflenet_deploy.models.networks.activations import rounded_activations
 from shufflenet_deploy.models.quantisation import Ranges
@@ -66,6 +66,9 @@ def export(
     with staging(request.out) as folder:  # first, so that a folder that is no good costs nothing
         report(f"building the network, weights: {request.weights}")
         source = open_source(request)
+        wanted = request.artifacts(source.variant, source.tag)
+        for options in wanted:
+            require_replaceable(request.out / options.file_name)
         for line in source.remarks:
             report(line)
         report("capturing the network")
@@ -73,7 +76,7 @@ def export(
         report("running the network on the verification's images")
         makers = _makers(request, source, trained, report, analysed)
         fp32: dict[str, Artifact] = {}
-        for options in request.artifacts(source.variant, source.tag):
+        for options in wanted:
             report(f"making {options.file_name}")
             remark = formats.emitter_for(options.format).half_saves
             if options.precision == "fp16" and remark:

@@ -14,6 +14,7 @@ from shufflenet_deploy.models.networks import (
 )
 from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.files import shown
+from shufflenet_deploy.runtime.files.reading import irregular
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.options import Options
 
@@ -126,6 +127,8 @@ class Request:
                 "none",
                 usage=True,
             )
+        if self.weights != IMAGENET and (kind := irregular(Path(self.weights))):
+            raise ExportError(f"--weights {self.weights} is {kind}: name a file", usage=True)
         if self.weights != IMAGENET and not Path(self.weights).is_file():
             raise ExportError(
                 f"no weights {self.weights!r}: name a file, {RANDOM!r} or {IMAGENET!r}", usage=True

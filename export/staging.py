@@ -6,10 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from shufflenet_deploy.runtime.artifact import Artifact, file_paths
+from shufflenet_deploy.export.formats.emitter import PRODUCER
+from shufflenet_deploy.runtime.artifact import Artifact, file_paths, has_manifest
 from shufflenet_deploy.runtime.errors import ExportError
+from shufflenet_deploy.runtime.files.reading import irregular, opened
 from shufflenet_deploy.runtime.manifest import manifest_path
 from shufflenet_deploy.runtime.system import is_over
 
@@ -53,6 +56,28 @@ def write_files(path: Path, contents: tuple[bytes, ...]) -> None:
     """Write the files of the artifact at `path`, as many as its format has."""
     for file, content in zip(file_paths(path), contents, strict=True):
         file.write_bytes(content)
+
+
+def require_replaceable(path: Path) -> None:
+    """Raise `ExportError` where an artifact at `path` would replace a file that is none of ours."""
+    manifest = manifest_path(path)
+    if manifest.exists() and has_manifest(path):
+        return  # whatever is wrong with what lies beside it
+    for file in (manifest, *file_paths(path)):
+        if file.is_dir() or irregular(file) or (file.exists() and not _names_us(file)):
+            raise ExportError(
+                f"{file} is there already and not ours, so it is not replaced: move it away, or "
+                "choose another --out",
+                usage=True,
+            )
+
+
+def _names_us(file: Path) -> bool:
+    """Whether `file` says by whom it was made, as emitters have it; an empty one says nothing."""
+    if not file.stat().st_size:
+        return True
+    with opened(file) as opened_file, mmap(opened_file.fileno(), 0, access=ACCESS_READ) as data:
+        return data.find(PRODUCER.encode()) >= 0
 
 
 def publish(staged: Path, out: Path) -> Artifact:

@@ -17,6 +17,7 @@ import msgspec
 
 from shufflenet_deploy.runtime.endings import fail
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.files.reading import read_bytes
 from shufflenet_deploy.runtime.machine.environment import read_environment
 from shufflenet_deploy.runtime.machine.processor import change_core, limit_pools, pin
 from shufflenet_deploy.runtime.machine.state import StateReader
@@ -74,7 +75,7 @@ def _read_spec(source: str) -> Spec:
         data = sys.stdin.buffer.read()
     else:
         try:
-            data = Path(source).read_bytes()
+            data = read_bytes(Path(source))
         except OSError as error:
             raise InferenceError(
                 f"cannot read the spec {source}: {error.strerror}", usage=True

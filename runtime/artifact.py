@@ -13,6 +13,7 @@ import msgspec
 
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import combined_sha256, sha256
+from shufflenet_deploy.runtime.files.reading import irregular, read_bytes
 from shufflenet_deploy.runtime.formats import format_of, is_model
 from shufflenet_deploy.runtime.manifest import (
     OWN_KEYS,
@@ -38,6 +39,7 @@ class Artifact:
         where the file's hash is not the manifest's.
         """
         if not path.is_file():
+            require_no_other(path)
             raise InferenceError(
                 f"no artifact {path}: export it with shufflenet-export", usage=True
             )
@@ -69,6 +71,12 @@ def _check(path: Path, recorded: File) -> None:
         )
 
 
+def require_no_other(path: Path) -> None:
+    """Raise `InferenceError` where something is at `path` that cannot be read as a file is."""
+    if kind := irregular(path):
+        raise InferenceError(f"{path} is {kind}: name a file", usage=True)
+
+
 def file_paths(path: Path) -> tuple[Path, ...]:
     """Where the files of an artifact at `path` belong, in the order of its format's suffixes."""
     first, *others = format_of(path).files
@@ -95,6 +103,7 @@ def files(path: Path) -> tuple[Path, ...]:
 def _check_there(file: Path, model: Path) -> None:
     if file.is_file():
         return
+    require_no_other(file)
     if file == model:
         raise InferenceError(f"no model {model}: name one that is there", usage=True)
     raise InferenceError(
@@ -110,7 +119,7 @@ def has_manifest(path: Path) -> bool:
     A file that is no JSON, or an empty object, is one too: whoever reads it says what is wrong.
     """
     try:
-        record = msgspec.json.decode(manifest_path(path).read_bytes())
+        record = msgspec.json.decode(read_bytes(manifest_path(path)))
     except FileNotFoundError:
         return False
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):

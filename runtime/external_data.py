@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.files.reading import opened
 from shufflenet_deploy.runtime.protobuf import Span, fields, integers, spans, text
 
 _MODEL_GRAPH, _MODEL_FUNCTION = 7, 25
@@ -35,7 +36,7 @@ def external_data(path: Path) -> tuple[Path, ...]:
     folder, which no engine would open either.
     """
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             names = list(dict.fromkeys(_locations(data)))
     except (OSError, ValueError, IndexError):  # missing or empty; no protocol buffer; cut off
         return ()

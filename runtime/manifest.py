@@ -15,6 +15,7 @@ import msgspec
 
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files import combined_sha256, sha256, staged
+from shufflenet_deploy.runtime.files.reading import read_bytes
 from shufflenet_deploy.runtime.options import Options
 
 MANIFEST_VERSION = 3
@@ -244,7 +245,7 @@ OWN_KEYS = frozenset(("multiply_adds", "rewrites", "self_check", "tool_versions"
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest. Raises `InferenceError` for one missing, broken or of another version."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise InferenceError(
             f"cannot read the manifest {path}: {error.strerror}; copy it along with the artifact"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.runtime.errors import InferenceError
 from shufflenet_deploy.runtime.files.kind import mistaken, start_of
+from shufflenet_deploy.runtime.files.reading import opened
 from shufflenet_deploy.runtime.manifest import Manifest, Preprocessing
 from shufflenet_deploy.runtime.seeded import Floats, to_layout
 
@@ -81,7 +83,7 @@ def read_image(path: Path) -> Image:
         return decode_image(path, str(path))
     except FileNotFoundError:
         raise InferenceError(f"no image {path}", usage=True) from None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise InferenceError(f"cannot read {path}: {error.strerror}", usage=True) from None
 
 
@@ -91,6 +93,12 @@ def decode_image(source: Path | BinaryIO, name: str) -> Image:
     Raises OSError for a file that cannot be opened.
     """
     require_pillow()
+    with ExitStack() as stack:
+        stream = stack.enter_context(opened(source)) if isinstance(source, Path) else source
+        return _decoded(stream, source, name)
+
+
+def _decoded(stream: BinaryIO, source: Path | BinaryIO, name: str) -> Image:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
@@ -99,13 +107,11 @@ def decode_image(source: Path | BinaryIO, name: str) -> Image:
             warnings.simplefilter("ignore")
             Image.init()  # lists what this Pillow was built with
             known = [name for name in FORMATS if name in Image.OPEN]
-            with Image.open(source, formats=known) as image:
+            with Image.open(stream, formats=known) as image:
                 return _rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         instead = _instead(source) if isinstance(source, Path) else "not an image"
         raise InferenceError(f"{name} is {instead}") from None
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
-        raise
     except Image.DecompressionBombError:
         raise InferenceError(
             f"{name} has more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels: "

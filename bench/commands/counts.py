@@ -139,20 +139,31 @@ def counts(
 
 def _begin(plan: CountPlan, out: Path, resume: bool) -> Counts:
     """New counts, or with `resume` those in `out`."""
-    from shufflenet_deploy.bench.documents import COUNTS, kind_at, load_to_resume
+    from shufflenet_deploy.bench.documents import COUNTS, load_to_resume, require_ours
     from shufflenet_deploy.bench.measure.counts import begin, go_on, read
 
     earlier = load_to_resume(out, read) if resume and out.exists() else None
     begun = begin(plan)
     if earlier:
         return go_on(earlier, begun, out)
-    if kind_at(out) == COUNTS and not read(out).complete:
+    require_ours(out, COUNTS)
+    if _is_stopped(out):
         raise BenchError(
             f"{out} holds counts that were stopped: go on with them by --resume, name another "
             "file with --out, or delete it",
             usage=True,
         )
     return begun
+
+
+def _is_stopped(out: Path) -> bool:
+    """Whether `out` holds counts that somebody may want to go on with."""
+    from shufflenet_deploy.bench.measure.counts import read
+
+    try:
+        return out.exists() and not read(out).complete
+    except BenchError:
+        return False  # empty, or of an older version
 
 
 def _count(begun: Counts, plan: CountPlan, out: Path) -> Counts:

@@ -78,6 +78,7 @@ def evaluate_artifacts(
     from shufflenet_deploy.bench.accuracy.classes import match, remarks
     from shufflenet_deploy.bench.accuracy.evaluate import Settings, evaluate
     from shufflenet_deploy.bench.accuracy.table import progress, show
+    from shufflenet_deploy.bench.documents import EVALUATION, require_ours
     from shufflenet_deploy.bench.measure.artifacts import open_named
     from shufflenet_deploy.bench.measure.engines import engines_by_format, model_format
     from shufflenet_deploy.bench.presentation.terminal import stderr_console, stdout_console, tell
@@ -88,6 +89,7 @@ def evaluate_artifacts(
 
     if out:
         check_writable(out)
+        require_ours(out, EVALUATION)
     by_format = engines_by_format(named, (), engines or ())
     artifacts = open_named(named)
     for artifact in artifacts:

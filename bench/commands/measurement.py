@@ -272,8 +272,13 @@ def run(
 
 def _out(out: Path | None, profile: bool, sustained: float | None, image: Path | None) -> Path:
     """Where the document goes. Raises `BenchError` for options of which each has one of its own."""
-    from shufflenet_deploy.bench.documents import END_TO_END, PROFILE, RESULTS, SUSTAINED
-    from shufflenet_deploy.bench.measure.session import require_ours
+    from shufflenet_deploy.bench.documents import (
+        END_TO_END,
+        PROFILE,
+        RESULTS,
+        SUSTAINED,
+        require_ours,
+    )
     from shufflenet_deploy.bench.results import check_writable
 
     asked = {

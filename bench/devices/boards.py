@@ -14,6 +14,7 @@ from shufflenet_deploy.bench.devices.kinds import DEVICES
 from shufflenet_deploy.bench.folders import config_folder
 from shufflenet_deploy.bench.results import Target
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.files.reading import read_bytes
 from shufflenet_deploy.runtime.machine.environment import Environment
 
 CLOCK_TOLERANCE = 0.05
@@ -110,7 +111,7 @@ def _user_tables(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bytes(path).decode())
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

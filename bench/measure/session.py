@@ -11,7 +11,7 @@ from msgspec import structs
 from rich.console import Console
 
 from shufflenet_deploy.bench.devices import Device
-from shufflenet_deploy.bench.documents import RESULTS, Kind, kind_at, load_to_resume
+from shufflenet_deploy.bench.documents import RESULTS, load_to_resume, require_ours
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_subjects, provide
 from shufflenet_deploy.bench.measure.engines import engines_by_format
 from shufflenet_deploy.bench.measure.progress import shown
@@ -137,19 +137,6 @@ def start(
             usage=True,
         )
     return begun
-
-
-def require_ours(out: Path, wanted: Kind) -> None:
-    """Raise `BenchError` where `out` is a file that does not hold what is `wanted`: it stays."""
-    if not out.exists() or not out.stat().st_size:
-        return
-    kind = kind_at(out)
-    if kind != wanted:
-        raise BenchError(
-            f"--out {out} is a file that holds {kind.what if kind else 'something else'}, and not "
-            f"{wanted.what}: it is not replaced; name another file, or delete it",
-            usage=True,
-        )
 
 
 def _may_be_replaced(out: Path) -> bool:

@@ -1,8 +1,10 @@
-"""A report in the kind that its file's name asks for."""
+"""A report in the kind that its file's name asks for; it replaces nothing but reports."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,28 +14,51 @@ from shufflenet_deploy.bench.report.data import ReportData
 from shufflenet_deploy.bench.results import Results, check_writable
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.files import staged
+from shufflenet_deploy.runtime.files.kind import start_of
 
 _NEEDED = ("matplotlib", "jinja2")
 
 
 def check_path(path: Path) -> None:
     """Raise `BenchError` where no report could be written to `path`: before anything is read."""
-    kind(path)
+    own = kind(path).own
     check_writable(path)
+    try:
+        start = start_of(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BenchError(f"--out {path} cannot be read: {error.strerror}", usage=True) from None
+    if start and not own.search(start):
+        raise BenchError(
+            f"--out {path} is a file that holds something else than a report of ours: it is not "
+            "replaced; name another file, or delete it",
+            usage=True,
+        )
 
 
 def write_report(
     results: Results, summary: Summary, paper: Paper, path: Path, notes: Sequence[str] = ()
 ) -> None:
     """Write the report to `path`, whole or not at all, as its suffix says: see `KINDS`."""
-    text = kind(path)(ReportData(results, summary, paper, notes))
+    text = kind(path).write(ReportData(results, summary, paper, notes))
     with staged(path) as temporary:
         # newline: a name in a CSV file's cell may hold any kind of line's end.
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def kind(path: Path) -> Callable[[ReportData], str]:
-    """What makes a report for the suffix of `path`."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file that a report may be."""
+
+    write: Callable[[ReportData], str]
+    """Imports what it needs when it is called."""
+    own: re.Pattern[bytes]
+    """What such a file of ours has in its first bytes, and hardly any other."""
+
+
+def kind(path: Path) -> Kind:
+    """The kind for the suffix of `path`."""
     try:
         return KINDS[path.suffix.lower()]
     except KeyError:
@@ -66,5 +91,9 @@ def _csv(data: ReportData) -> str:
     return to_csv(data)
 
 
-KINDS = {".html": _html, ".md": _markdown, ".csv": _csv}
-"""A file's suffix -> what writes such a report. Each imports what it needs when it is asked."""
+KINDS = {
+    ".html": Kind(_html, re.compile(rb'<meta name="generator" content="shufflenet-deploy">')),
+    ".md": Kind(_markdown, re.compile(rb"\A# .*\n\nMeasured .*\.\n")),
+    ".csv": Kind(_csv, re.compile(rb"\Acreated,board,")),
+}
+"""By a file's suffix."""

@@ -13,6 +13,9 @@ from shufflenet_deploy.runtime.errors import ExportError
 from shufflenet_deploy.runtime.manifest import Simplification
 from shufflenet_deploy.runtime.options import Options
 
+PRODUCER = "shufflenet-deploy"
+"""What models name as their producer, where their format has a place for that."""
+
 
 @dataclass(frozen=True)
 class Emitted:

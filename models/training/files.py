@@ -23,6 +23,8 @@ from shufflenet_deploy.models.training.recipe import Recipe, TrainingError, prep
 from shufflenet_deploy.models.weights.file import read, save
 from shufflenet_deploy.runtime.errors import ModelsError
 from shufflenet_deploy.runtime.files import staged
+from shufflenet_deploy.runtime.files.kind import start_of
+from shufflenet_deploy.runtime.files.reading import irregular
 
 _LAST = ".last"
 
@@ -66,6 +68,9 @@ class Files:
                 f"--out {self.best}: name a file that ends in .pth, such as network.pth",
                 usage=True,
             )
+        for file in (self.best, self.last, self.log):
+            if kind := irregular(file):
+                raise TrainingError(f"{file} is {kind}: name a file with --out", usage=True)
         try:
             self.best.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.best.parent):
@@ -89,6 +94,16 @@ class Files:
                 f"with --resume {self.last}, name another --out or delete it",
                 usage=True,
             )
+
+    def require_ours(self) -> None:
+        """Refuse to write over what no run of ours wrote."""
+        for file in (self.best, self.last, self.log):
+            if file.is_file() and file.stat().st_size and not _is_ours(file):
+                raise TrainingError(
+                    f"{file} is no file of an earlier training and is not replaced: name another "
+                    "--out, or move it away",
+                    usage=True,
+                )
 
     def require_other_than(self, weights: Path) -> None:
         """Refuse to write over the checkpoint that the run starts from."""
@@ -142,6 +157,15 @@ class Saved:
 def best(history: list[Epoch]) -> Epoch:
     """The epoch that recognised most; of several the last, which had the lowest rate."""
     return max(history, key=lambda row: (row.top1, row.epoch))
+
+
+def _is_ours(file: Path) -> bool:
+    if file.suffix == ".csv":
+        return start_of(file).startswith(b"epoch,")
+    try:
+        return "training" in read(file).extra
+    except ModelsError:
+        return False
 
 
 def read_last(path: Path) -> Saved:

@@ -15,6 +15,7 @@ from typing import Any
 
 from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, Size, variant
 from shufflenet_deploy.runtime.errors import ModelsError
+from shufflenet_deploy.runtime.files.reading import irregular
 from shufflenet_deploy.runtime.images.datasets import DIGITS
 from shufflenet_deploy.runtime.manifest import Preprocessing
 
@@ -195,6 +196,8 @@ class Request:
                 f"--weights {IMAGENET} is for {SHUFFLENET}: of {network} there are none",
                 usage=True,
             )
+        if self.weights != IMAGENET and (kind := irregular(Path(self.weights))):
+            raise TrainingError(f"--weights {self.weights} is {kind}: name a file", usage=True)
         if self.weights != IMAGENET and not Path(self.weights).is_file():
             raise TrainingError(
                 f"no weights {self.weights!r}: name a file of trained weights or {IMAGENET!r}, or "

@@ -116,6 +116,7 @@ def _begin(request: Request) -> _Begun:
         return _begin_again(request, request.resume)
     files = Files(request.out or Path("checkpoint.pth"))
     files.require_nothing_to_resume()
+    files.require_ours()
     if request.weights is None:
         return _Begun(files, recipe(**request.options))
     loaded = open_weights(request.weights, request.options, request.weights_key)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from shufflenet_deploy.runtime.errors import ModelsError
+from shufflenet_deploy.runtime.files.reading import opened
 
 LIMIT = 2**30
 """The most bytes that are unpacked: a ShuffleNet with an optimiser's state has a tenth of it."""
@@ -37,7 +38,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 def _inner(path: Path, folder: Path) -> Path | None:
     """The file in the archive `path`, unpacked into `folder`; None where it is no archive."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         start = file.read(512)
     names = _zipped(path) if start[:2] == b"PK" else []
     # PyTorch's own files are archives as well.

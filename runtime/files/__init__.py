@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from shufflenet_deploy.runtime.files.reading import opened
+
 
 @contextmanager
 def staged(path: Path) -> Iterator[Path]:
@@ -43,7 +45,7 @@ def named(text: str) -> Path:
 
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

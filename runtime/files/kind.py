@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shufflenet_deploy.runtime.files.reading import opened
+
 START = 512
 """How many bytes tell."""
 
@@ -26,7 +28,7 @@ _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
 
 def start_of(path: Path) -> bytes:
     """The first bytes of a file; OSError where it cannot be read."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return file.read(START)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from shufflenet_deploy.runtime.errors import InferenceError
+from shufflenet_deploy.runtime.files.reading import irregular, opened
 from shufflenet_deploy.runtime.preprocess import image_format
 
 Split = Literal["train", "test"]
@@ -62,6 +63,7 @@ SYSTEM = "hidden or the system's"
 NO_IMAGE = "no images"
 CLOSED = "not to be read"
 NOWHERE = "links to nothing"
+IRREGULAR = "pipes, devices or sockets"
 
 
 def is_system(name: str) -> bool:
@@ -123,7 +125,7 @@ class Walk:
             elif entry.is_dir():
                 yield path, True
             elif not entry.is_file():
-                self.left_out[NOWHERE] += 1
+                self.left_out[IRREGULAR if irregular(path) else NOWHERE] += 1
             elif _looks_like_image(path):
                 yield path, False
             else:
@@ -218,7 +220,7 @@ def _looks_like_image(path: Path) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return image_format(file.read(64)) is not None
     except OSError:
         return False

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from shufflenet_deploy.export.formats.emitter import PRODUCER
 from shufflenet_deploy.export.formats.onnx.operators import EMISSIONS, Emission
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import Shape
@@ -53,7 +54,7 @@ def emit(graph: Graph, *, half: bool = False, input_type: str = "float32") -> on
         helper.make_graph(nodes, "network", inputs, outputs, emission.weights),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
-        producer_name="shufflenet-deploy",
+        producer_name=PRODUCER,
     )
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -13,6 +13,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from shufflenet_deploy.export.formats.emitter import PRODUCER
+
 SIGNATURE = "serving_default"
 IDENTIFIER = b"TFL3"
 
@@ -118,7 +120,7 @@ class TFLiteBuilder:
 
         model = schema.ModelT()
         model.version = 3
-        model.description = "shufflenet-deploy"
+        model.description = PRODUCER
         model.operatorCodes = [_operator_code(code) for code in self._codes]
         model.subgraphs, model.buffers = [subgraph], self._buffers
         if self._half:

@@ -88,7 +88,8 @@ def test_a_failure_leaves_the_report_before_as_it_was(
     report: Report, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = results.with_name("report.md")
-    out.write_text("before")
+    before = "# Of something\n\nMeasured before.\n"
+    out.write_text(before)
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", str(out))
@@ -97,8 +98,23 @@ def test_a_failure_leaves_the_report_before_as_it_was(
     code, _, err = report(results, "--out", out)
     assert code == 1
     assert "No space left" in err
-    assert out.read_text() == "before"
+    assert out.read_text() == before
     assert sorted(path.name for path in out.parent.iterdir()) == ["report.md", "results.json"]
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md", "report.csv"])
+def test_it_replaces_itself_and_nothing_else(report: Report, results: Path, name: str) -> None:
+    out = results.with_name(name)
+    for _ in range(2):
+        assert report(results, "--out", out)[0] == 0
+    out.write_text("<p>a page, a text or a table of somebody's own\n")
+    before = out.read_bytes()
+    code, _, err = report(results, "--out", out)
+    assert code == 2
+    assert f"--out {out} is a file that holds something else than a report of ours" in err
+    assert out.read_bytes() == before
+    out.write_text("")  # as mktemp makes it
+    assert report(results, "--out", out)[0] == 0
 
 
 def test_without_what_draws_it_one_line_says_what_to_install(

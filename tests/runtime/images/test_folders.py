@@ -118,8 +118,8 @@ def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
     assert dataset.remarks == (
         "left out: 1 images in no class's folder",
         "without images: bird",
-        "left out: 1 hidden or the system's; 2 links to nothing; 3 no images (.txt, .xcf, no "
-        "suffix)",
+        "left out: 1 hidden or the system's; 1 links to nothing; 3 no images (.txt, .xcf, no "
+        "suffix); 1 pipes, devices or sockets",
     )
 
 
