@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.files import staged
 from shufflenet_deploy.runtime.files.reading import read_bytes
 from shufflenet_deploy.runtime.worker.protocol import printable
 
@@ -109,6 +111,34 @@ def require_ours(out: Path, wanted: Kind) -> None:
             f"{wanted.what}: it is not replaced; name another file, or delete it",
             usage=True,
         )
+
+
+class UnwritableError(BenchError):
+    """What was measured cannot be written where it belongs; the text says where it is instead."""
+
+
+def write(path: Path, document: bytes) -> None:
+    """Write `document` to `path`, whole or not at all.
+
+    Raises `UnwritableError` where that cannot be: a disk is full, a folder was deleted in the
+    middle. What took hours to measure is kept in a temporary folder then.
+    """
+    try:
+        with staged(path) as temporary:
+            temporary.write_bytes(document)
+    except OSError as error:
+        wrong = f"cannot write {path}: {error.strerror}"
+    else:
+        return
+    try:
+        kept = Path(tempfile.mkdtemp(prefix="shufflenet-")) / path.name
+        kept.write_bytes(document)
+    except OSError:
+        raise UnwritableError(f"{wrong}; make room, or name another file with --out") from None
+    raise UnwritableError(
+        f"{wrong}; what there was to write is in {kept}: move it to "
+        "where there is room, to go on with it there"
+    )
 
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]

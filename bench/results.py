@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from shufflenet_deploy.bench import documents
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import RESULTS, load
 from shufflenet_deploy.bench.version_2 import from_version_2
 from shufflenet_deploy.runtime import MAX_THREADS
 from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
 from shufflenet_deploy.runtime.errors import BenchError
-from shufflenet_deploy.runtime.files import staged
 from shufflenet_deploy.runtime.files.reading import irregular
 from shufflenet_deploy.runtime.formats import FORMATS
 from shufflenet_deploy.runtime.machine.environment import Environment
@@ -291,9 +291,8 @@ def check_writable(path: Path) -> None:
 
 
 def write(path: Path, results: Results) -> None:
-    """Write `results` to `path`, whole or not at all."""
-    with staged(path) as temporary:
-        temporary.write_bytes(msgspec.json.encode(results) + b"\n")
+    """Write `results` to `path`, whole or not at all; see `documents.write`."""
+    documents.write(path, msgspec.json.encode(results) + b"\n")
 
 
 def read(path: Path) -> Results:

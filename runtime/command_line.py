@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -30,6 +31,14 @@ _LONG = 16
 """Names of up to so many letters stay in their table: numbers would save little."""
 _BY_SIGNAL = 128
 """What shells add to a signal's number where it has ended a process."""
+_FULL, _ELSEWHERE = "make room there", "name another place"
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _ELSEWHERE,
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+"""By the number of an OSError."""
 _TYPERS_INTERRUPTED = 130
 """What Typer returns for a KeyboardInterrupt, which it does not let through."""
 
@@ -105,7 +114,9 @@ def _run(app: typer.Typer) -> NoReturn:
         if error.filename is None:  # stdout's; left open, the interpreter's end would try again
             with suppress(OSError):
                 sys.stdout.close()
-        fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        remedy = _REMEDIES.get(error.errno or 0) if error.filename else None
+        said = f"{error.filename or 'input or output'}: {error.strerror or error}"
+        fail(f"{said}; {remedy}" if remedy else said)
     except UnicodeEncodeError as error:  # into a document, which has no escapes of that kind
         fail(
             f"{shown(error.object)[:200]!r} is no UTF-8, which documents are in: rename it",

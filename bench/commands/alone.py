@@ -95,11 +95,10 @@ def _deliver(
     job: Job, document: bytes, parts: Sequence[_T], show: Callable[[_T, Console], None]
 ) -> None:
     """Write `document`, and print it or show its `parts`."""
+    from shufflenet_deploy.bench.documents import write
     from shufflenet_deploy.bench.presentation.terminal import stdout_console, tell
-    from shufflenet_deploy.runtime.files import staged
 
-    with staged(job.out) as temporary:
-        temporary.write_bytes(document)
+    write(job.out, document)
     if job.as_json:
         sys.stdout.buffer.write(document)
         return

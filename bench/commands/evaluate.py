@@ -78,12 +78,11 @@ def evaluate_artifacts(
     from shufflenet_deploy.bench.accuracy.classes import match, remarks
     from shufflenet_deploy.bench.accuracy.evaluate import Settings, evaluate
     from shufflenet_deploy.bench.accuracy.table import progress, show
-    from shufflenet_deploy.bench.documents import EVALUATION, require_ours
+    from shufflenet_deploy.bench.documents import EVALUATION, require_ours, write
     from shufflenet_deploy.bench.measure.artifacts import open_named
     from shufflenet_deploy.bench.measure.engines import engines_by_format, model_format
     from shufflenet_deploy.bench.presentation.terminal import stderr_console, stdout_console, tell
     from shufflenet_deploy.bench.results import check_writable
-    from shufflenet_deploy.runtime.files import staged
     from shufflenet_deploy.runtime.images.classify import require_trained
     from shufflenet_deploy.runtime.images.datasets import open_dataset
 
@@ -115,8 +114,7 @@ def evaluate_artifacts(
     _tell_unusable(evaluation.unusable, stderr)
     document = msgspec.json.encode(evaluation) + b"\n"
     if out:
-        with staged(out) as temporary:
-            temporary.write_bytes(document)
+        write(out, document)
     if as_json:
         sys.stdout.buffer.write(document)
     else:

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from shufflenet_deploy.bench import documents
 from shufflenet_deploy.bench.counted import Counted
 from shufflenet_deploy.bench.documents import COUNTS, load
 from shufflenet_deploy.bench.emulation.count import count
@@ -25,7 +26,7 @@ from shufflenet_deploy.bench.measure.artifacts import Subject
 from shufflenet_deploy.bench.measure.inputs import placed, require_used
 from shufflenet_deploy.runtime.engines.given import GivenInput, UsedInput
 from shufflenet_deploy.runtime.errors import BenchError
-from shufflenet_deploy.runtime.files import named, staged
+from shufflenet_deploy.runtime.files import named
 from shufflenet_deploy.runtime.options import Options
 from shufflenet_deploy.runtime.worker.counting import Request
 
@@ -189,10 +190,7 @@ def write(path: Path, counts: Counts) -> None:
     """Write `counts` to `path`, whole or not at all, an entry a line so that changes show."""
     rest = msgspec.json.encode(replace(counts, entries=()))
     lines = b",\n".join(map(msgspec.json.encode, counts.entries))
-    with staged(path) as temporary:
-        temporary.write_bytes(
-            rest.replace(b'"entries":[]', b'"entries":[\n' + lines + b"]") + b"\n"
-        )
+    documents.write(path, rest.replace(b'"entries":[]', b'"entries":[\n' + lines + b"]") + b"\n")
 
 
 def read(path: Path) -> Counts:

@@ -11,7 +11,7 @@ from msgspec import structs
 from rich.console import Console
 
 from shufflenet_deploy.bench.devices import Device
-from shufflenet_deploy.bench.documents import RESULTS, load_to_resume, require_ours
+from shufflenet_deploy.bench.documents import RESULTS, UnwritableError, load_to_resume, require_ours
 from shufflenet_deploy.bench.measure.artifacts import Subject, open_subjects, provide
 from shufflenet_deploy.bench.measure.engines import engines_by_format
 from shufflenet_deploy.bench.measure.progress import shown
@@ -223,6 +223,8 @@ def carry_out(device: Device, begun: Results, paper: Paper, out: Path, stderr: C
             write(out, results)  # it may have come during the last writing
         else:
             _forget(results, begun, out)
+    except UnwritableError:
+        raise  # it says where that is
     except BenchError as error:
         # Of models alone, a command that says what was missing has no use.
         if not _has_anything(results) or (error.usage and not results.runs):

@@ -17,6 +17,7 @@ A .safetensors file has all but the last as JSON in its metadata, under the form
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -120,8 +121,10 @@ def save(
         if path.suffix == ".safetensors":
             _write_safetensors(temporary, state, header)
         else:
-            with temporary.open("wb") as file:
-                torch.save({"format": FORMAT, **header, "state_dict": state, **extra}, file)
+            # In memory first: of a disk that is full PyTorch raises what tells nothing.
+            written = io.BytesIO()
+            torch.save({"format": FORMAT, **header, "state_dict": state, **extra}, written)
+            temporary.write_bytes(written.getbuffer())
             read_strictly(temporary)
         temporary.replace(path)
     except ModelsError as error:

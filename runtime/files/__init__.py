@@ -18,13 +18,18 @@ def staged(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, renamed to it at the end and removed on any failure.
 
     The temporary name lies in the same folder, since a rename is atomic only within one file
-    system, and keeps the suffix, since engines and people go by it.
+    system, and keeps the suffix, since engines and people go by it. An OSError that is about it, or
+    as of a full disk about no file by name, is raised about `path`, the only one that users know.
     """
     # Of this thread too: two may make the same file at once.
     temporary = path.with_name(f".{os.getpid()}.{threading.get_native_id()}.{path.name}")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None or Path(os.fsdecode(error.filename)) == temporary:
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

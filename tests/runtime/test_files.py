@@ -73,3 +73,16 @@ def test_the_hash_is_that_of_the_content(
     path = tmp_path_factory.getbasetemp() / "hashed"
     path.write_bytes(content)
     assert sha256(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_what_goes_wrong_is_told_by_the_name_that_users_know(tmp_path: Path) -> None:
+    path, other = tmp_path / "gone/file", tmp_path / "other"
+    with pytest.raises(FileNotFoundError) as caught, staged(path) as temporary:
+        temporary.write_bytes(b"")
+    assert caught.value.filename == str(path)
+    with pytest.raises(OSError, match="No space left") as full, staged(tmp_path / "file"):
+        raise OSError(28, "No space left on device")
+    assert full.value.filename == str(tmp_path / "file")
+    with pytest.raises(FileNotFoundError) as caught, staged(tmp_path / "file"):
+        other.read_bytes()  # not about what is written
+    assert caught.value.filename == str(other)
