@@ -9,6 +9,7 @@
 # make recount        a few of them again: they have to be as in the table
 # make clothing       what each precision keeps of real weights: docs/accuracy.md; CLOTHING=FOLDER
 # make sizes          how much goes to a device
+# make wheel-hashes   the hashes of what devices get by pip, after constraints.txt has changed
 # make release-check  both packages, each extra in an environment of its own, the README's way with
 #              the wheel, a bill of materials in dist/, the image; PYTHONS="python3.11 python3.14"
 # make docs           these documents as pages, in site/
@@ -27,8 +28,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(BIN)/pytest --numprocesses auto -m 'not slow'
 
-.PHONY: demo test test-all test-loaded bench overhead counts recount clothing sizes image \
-    release-check docs repeatability format clean
+.PHONY: demo test test-all test-loaded bench overhead counts recount clothing sizes wheel-hashes \
+    image release-check docs repeatability format clean
 
 # A picture, in less time than shufflenet-bench takes by itself. Where 4 rounds end before a process's
 # time is up, each block has 4 processes and no more; a slower machine adds some, until the interval
@@ -68,6 +69,9 @@ clothing: $(READY)
 
 sizes: $(READY)
 	$(BIN)/python benchmarks/sizes.py --txz --check
+
+wheel-hashes: $(READY)
+	$(BIN)/python benchmarks/wheel_hashes.py --write
 
 image: $(READY)
 	$(BIN)/python tests/support/image.py

@@ -20,6 +20,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from shufflenet_deploy.bench.provision.cache import locked
+from shufflenet_deploy.bench.provision.hashes import accept, is_expected
 from shufflenet_deploy.runtime import PROJECT
 from shufflenet_deploy.runtime.engines import ENGINES
 from shufflenet_deploy.runtime.errors import BenchError
@@ -146,10 +147,10 @@ def _inside(member: zipfile.ZipInfo, wheel: Path) -> Path | None:
 
 def _wheel(name: str, platform: Platform, folder: Path, tell: Callable[[str], None]) -> Path:
     version = _installed(name)
-    wheel = _kept(name, version, platform, folder) or _ask_pip(
-        f"{name}=={version}", platform, folder
-    )
-    if wheel:
+    if wheel := _kept(name, version, platform, folder):
+        return wheel
+    if wheel := _ask_pip(f"{name}=={version}", platform, folder):
+        accept(wheel, tell)
         return wheel
     allowed = _allowed(name)
     wheel = _ask_pip(allowed, platform, folder)
@@ -159,17 +160,18 @@ def _wheel(name: str, platform: Platform, folder: Path, tell: Callable[[str], No
         f"{name} {version}, which this host has, has no wheel for {platform}: the device gets "
         f"{distribution(wheel)[1]}"
     )
+    accept(wheel, tell)
     return wheel
 
 
 def _kept(name: str, version: str, platform: Platform, folder: Path) -> Path | None:
     """A wheel that is here already, so that a second run needs no network.
 
-    One that was cut off is removed, so that it is fetched anew.
+    One that was cut off or altered is removed, so that it is fetched anew.
     """
     for wheel in sorted(folder.glob("*.whl")):
         if fits(wheel, platform) and distribution(wheel) == (name, version):
-            if zipfile.is_zipfile(wheel):
+            if is_expected(wheel):
                 return wheel
             wheel.unlink()
     return None

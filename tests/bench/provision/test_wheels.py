@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from packaging.tags import Tag, cpython_tags
 from packaging.utils import parse_wheel_filename
 
+from shufflenet_deploy.bench.provision import PYTHON_VERSIONS, hashes
+from shufflenet_deploy.bench.provision.bundle import LIBRARIES, ON_DEMAND
 from shufflenet_deploy.bench.provision.wheels import Platform, distribution, download, fits, unpack
 from shufflenet_deploy.runtime.errors import BenchError
+from shufflenet_deploy.runtime.files import sha256
 
 PI = Platform((3, 11), "aarch64", (2, 36))
 NUMPY = importlib.metadata.version("numpy")
@@ -164,7 +168,10 @@ def test_the_device_gets_the_version_of_the_host(index: Path, tmp_path: Path) ->
     same = wheel(index, f"numpy-{NUMPY}-cp311-cp311-manylinux_2_28_aarch64.whl")
     told: list[str] = []
     (found,) = download(["numpy"], PI, tmp_path / "kept", told.append)
-    assert (found.name, told) == (same.name, [])
+    assert found.name == same.name
+    assert told == [
+        f"{same.name} was not tested here: taken as pip's index has it, sha256:{sha256(same)}"
+    ]
 
 
 def test_a_second_time_pip_is_not_asked(index: Path, tmp_path: Path) -> None:
@@ -183,6 +190,53 @@ def test_a_wheel_that_was_cut_off_is_fetched_anew(index: Path, tmp_path: Path) -
     assert again.read_bytes() == whole
 
 
+def test_a_wheel_that_was_tested_is_taken_without_a_word(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = wheel(index, f"numpy-{NUMPY}-cp311-cp311-manylinux_2_28_aarch64.whl")
+    monkeypatch.setattr(hashes, "known", lambda: {offered.name: sha256(offered)})
+    told: list[str] = []
+    first = download(["numpy"], PI, tmp_path / "kept", told.append)
+    assert (download(["numpy"], PI, tmp_path / "kept", told.append), told) == (first, [])
+
+
+def test_a_wheel_that_is_another_than_the_one_tested_is_refused_and_removed(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = wheel(index, f"numpy-{NUMPY}-cp311-cp311-manylinux_2_28_aarch64.whl")
+    monkeypatch.setattr(hashes, "known", lambda: {offered.name: "0" * 64})
+    with pytest.raises(BenchError, match=rf"another file than the one.*{sha256(offered)} and not"):
+        download(["numpy"], PI, tmp_path / "kept", print)
+    assert not list((tmp_path / "kept").glob("*.whl"))
+
+
+def test_a_wheel_that_pip_did_not_bring_is_fetched_anew(index: Path, tmp_path: Path) -> None:
+    """Whoever can write to a cache could choose one by its name."""
+    name = f"numpy-{NUMPY}-cp311-cp311-manylinux_2_28_aarch64.whl"
+    offered = wheel(index, name)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    wheel(kept, name, {"numpy/__init__.py": "planted"})
+    (found,) = download(["numpy"], PI, kept, print)
+    assert found.read_bytes() == offered.read_bytes()
+
+
+def test_the_table_has_what_devices_get_by_constraints_txt() -> None:
+    """For each Python; ``make wheel-hashes`` after a version in constraints.txt has changed."""
+    constraints = Path(__file__).parents[3] / "constraints.txt"
+    pinned = dict(line.split("==") for line in constraints.read_text().splitlines() if "==" in line)
+    wheels = [parse_wheel_filename(name) for name in hashes.known()]
+    for name in (*LIBRARIES, *ON_DEMAND, "onnxruntime", "ai-edge-litert"):
+        for version in PYTHON_VERSIONS:
+            python = "cp" + version.replace(".", "")
+            assert any(
+                (own, str(number)) == (name, pinned[name])
+                and any(tag.interpreter == python for tag in tags)
+                for own, number, _, tags in wheels
+            ), (name, version)
+    assert all(re.fullmatch("[0-9a-f]{64}", hash_) for hash_ in hashes.known().values())
+
+
 def test_where_the_version_has_no_wheel_the_newest_is_taken_and_told(
     index: Path, tmp_path: Path
 ) -> None:
@@ -192,10 +246,12 @@ def test_where_the_version_has_no_wheel_the_newest_is_taken_and_told(
     told: list[str] = []
     (found,) = download(["numpy"], PI, tmp_path / "kept", told.append)
     assert distribution(found) == ("numpy", "1.26.4")
-    assert told == [
+    assert told[0] == (
         f"numpy {NUMPY}, which this host has, has no wheel for Python 3.11 on aarch64 with glibc "
         "2.36: the device gets 1.26.4"
-    ]
+    )
+    assert told[1].startswith(f"{found.name} was not tested here: ")
+    assert len(told) == 2
 
 
 def test_no_wheel_at_all_is_told_with_the_c_library(index: Path, tmp_path: Path) -> None:
