@@ -3,6 +3,7 @@
 # make test-all       the slow tests too: the image, a whole emulated system
 # make test-loaded    the tests of make test five times in a row, beside two busy loops and a process
 #              that copies a gigabyte without end: none may depend on how fast the machine is
+# make fuzz    ten minutes of damaged files, documents and devices; FUZZ=40 SEED=0
 # make bench   paired measurement of what the rewrites win, against plain lowering and torch's ONNX
 # make overhead       the harness's own time, paired with a bare loop around the engine
 # make counts         instructions on emulated ARM64 processors: benchmarks/counts.json, docs/counts.md
@@ -23,12 +24,14 @@ PYTHON ?= python3
 NEIGHBOUR ?= none
 CLOTHING ?= ../shared/weights
 PYTHONS ?= $(PYTHON)
+FUZZ ?= 40
+SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(BIN)/pytest --numprocesses auto -m 'not slow'
 
-.PHONY: demo test test-all test-loaded bench overhead counts recount clothing sizes wheel-hashes \
+.PHONY: demo test test-all test-loaded fuzz bench overhead counts recount clothing sizes wheel-hashes \
     image release-check docs repeatability format clean
 
 # A picture, in less time than shufflenet-bench takes by itself. Where 4 rounds end before a process's
@@ -50,6 +53,9 @@ test-all: test
 
 test-loaded: $(READY)
 	$(BIN)/python benchmarks/loaded.py --runs 5 -- $(TESTS)
+
+fuzz: $(READY)
+	FUZZ=$(FUZZ) $(BIN)/pytest --numprocesses auto --hypothesis-seed=$(SEED) tests/fuzz
 
 bench: $(READY)
 	$(BIN)/python benchmarks/lowering.py

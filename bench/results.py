@@ -298,13 +298,33 @@ def write(path: Path, results: Results) -> None:
 def read(path: Path) -> Results:
     """Read results, also those of version 2.
 
-    Raises `BenchError` as `documents.load` does, and where they refer to what is not in them.
+    Raises `BenchError` as `documents.load` does, where they refer to what is not in them, and where
+    they contradict themselves.
     """
     older = {2: from_version_2}
     results = load(path, RESULTS, Results, RESULTS_VERSION, "measure again", older)
     if missing := _missing(results):
         raise BenchError(f"{path} refers to {missing}, which it has not: measure again")
+    if contradiction := _contradiction(results):
+        raise BenchError(f"{path} contradicts itself: {contradiction}; measure again")
     return results
+
+
+def _contradiction(results: Results) -> str | None:
+    """The first two things of one file that cannot both be; None where there are none."""
+    blocks = {block.id: block for block in results.blocks}
+    if len(blocks) < len(results.blocks):
+        return "two of its blocks have one name"
+    for block in results.blocks:
+        if block.threads not in results.parameters.threads:
+            return f"the block {block.id!r} has {block.threads} threads, which it did not ask for"
+    for run in results.runs:
+        for model in run.models:
+            if model.member not in blocks[run.block].members:
+                return f"a process of the block {run.block!r} ran model {model.member}, not in it"
+            if results.models[model.member].probe is None:
+                return f"model {model.member} was measured and never loaded"
+    return None
 
 
 def _missing(results: Results) -> str | None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -109,3 +111,23 @@ def test_a_folder_that_cannot_be_written_is_named() -> None:
     with pytest.raises(BenchError, match="cannot write to the folder /proc") as caught:
         check_writable(Path("/proc/results.json"))
     assert caught.value.usage
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["blocks"][0].update(threads=2), r"has 2 threads, which it did not ask for"),
+        (lambda r: r["blocks"].append(r["blocks"][0]), "two of its blocks have one name"),
+        (lambda r: r["blocks"][0].update(members=[0]), r"ran model 1, not in it"),
+        (lambda r: r["models"][1].update(probe=None), "model 1 was measured and never loaded"),
+    ],
+)
+def test_results_that_contradict_themselves_are_refused(
+    tmp_path: Path, results: Results, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    document = json.loads(msgspec.json.encode(results))
+    change(document)
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(BenchError, match=f"contradicts itself: .*{message}; measure again"):
+        read(path)
