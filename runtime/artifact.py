@@ -39,7 +39,7 @@ class Artifact:
         where the file's hash is not the manifest's.
         """
         if not path.is_file():
-            require_no_other(path)
+            _refuse_irregular(path)
             raise InferenceError(
                 f"no artifact {path}: export it with shufflenet-export", usage=True
             )
@@ -71,7 +71,7 @@ def _check(path: Path, recorded: File) -> None:
         )
 
 
-def require_no_other(path: Path) -> None:
+def _refuse_irregular(path: Path) -> None:
     """Raise `InferenceError` where something is at `path` that cannot be read as a file is."""
     if kind := irregular(path):
         raise InferenceError(f"{path} is {kind}: name a file", usage=True)
@@ -103,7 +103,7 @@ def files(path: Path) -> tuple[Path, ...]:
 def _check_there(file: Path, model: Path) -> None:
     if file.is_file():
         return
-    require_no_other(file)
+    _refuse_irregular(file)
     if file == model:
         raise InferenceError(f"no model {model}: name one that is there", usage=True)
     raise InferenceError(

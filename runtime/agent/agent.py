@@ -83,7 +83,6 @@ class Agent:
         self._input, self._output = b"", b""
         self._clock = clock
         self._heard = self._said = clock()
-        self._ready = False
         self._begin: Begin | None = None
         self._lock: Lock | None = None
         self._machine: MachineLock | None = None
@@ -156,9 +155,8 @@ class Agent:
 
     def _take(self, begin: Begin) -> None:
         self._begin = begin
-        notes: list[str] = []
         try:
-            notes += self._lock_both(begin)
+            notes = self._lock_both(begin)
         except DeviceTakenError as taken:
             self._send(Busy(holder=str(taken)))
             self._begin, self._ending = None, True
@@ -172,7 +170,6 @@ class Agent:
         if begin.prepare:
             notes.append(self._governor.prepare())
         self._send(Ready(notes=tuple(notes)))
-        self._ready = True
 
     def _lock_both(self, begin: Begin) -> list[str]:
         """Take this user's lock and the machine's; what the user should know of one that fails.
@@ -200,7 +197,8 @@ class Agent:
             raise
         except OSError as error:
             notes.append(
-                f"nothing keeps other users off this device: {error.filename}: {error.strerror}"
+                f"nothing keeps other users off this device: {error.filename or shared}: "
+                f"{error.strerror}"
             )
         return notes
 
@@ -228,7 +226,7 @@ class Agent:
 
     def _say_alive(self) -> None:
         """Have the host know that somebody is here, unless there is more to say."""
-        if self._ready and not self._output and self._clock() - self._said >= ALIVE_SECONDS:
+        if self._begin and not self._output and self._clock() - self._said >= ALIVE_SECONDS:
             self._send(Alive())
 
     def _send(self, message: FromAgent) -> None:

@@ -32,16 +32,18 @@ def quotas(root: Path = ROOT) -> list[float]:
 
 
 def quota_statistics(root: Path = ROOT) -> Path | None:
-    """The file that counts what the nearest quota takes away; None where there is no quota.
+    """The file that counts what the nearest quota takes away; None where nothing counts that.
 
     Groups are looked through once for this: they are a dozen of files.
     """
-    folders = (folder for folder in _groups(root) if _quota(folder) is not None)
-    return next((folder / "cpu.stat" for folder in folders), None)
+    files = (folder / "cpu.stat" for folder in _groups(root) if _quota(folder) is not None)
+    return next((file for file in files if throttled_periods(file) is not None), None)
 
 
-def throttled_periods(statistics: Path) -> int | None:
-    """In how many periods a quota was used up since its group exists, by its `statistics`."""
+def throttled_periods(statistics: Path | None) -> int | None:
+    """In how many periods a quota was used up since its group exists; None without `statistics`."""
+    if statistics is None:
+        return None
     for line in (read_text(statistics) or "").splitlines():
         name, _, value = line.partition(" ")
         if name == "nr_throttled":

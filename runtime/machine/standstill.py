@@ -26,6 +26,17 @@ _USER_TIME, _SYSTEM_TIME = 11, 12
 """Where they are behind the process's name, which may hold anything."""
 
 
+def processor_seconds(process: int, root: Path = ROOT) -> float | None:
+    """The seconds of processor time that all threads of `process` have used; None if unknown."""
+    words = (read_text(root / f"proc/{process}/stat") or "").rpartition(")")[2].split()
+    if len(words) <= _SYSTEM_TIME:
+        return None
+    user, system = integer(words[_USER_TIME]), integer(words[_SYSTEM_TIME])
+    if user is None or system is None:
+        return None
+    return (user + system) / os.sysconf("SC_CLK_TCK")
+
+
 class Standstill:
     """Watches a process; ask it every few seconds.
 
@@ -39,13 +50,13 @@ class Standstill:
         process: int,
         idle_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
-        used: Callable[[int], float | None] | None = None,
+        used: Callable[[int], float | None] = processor_seconds,
     ) -> None:
         self._process = process
         self._max_idle = IDLE_SECONDS + idle_seconds
         self._max_silent = SILENT_SECONDS + idle_seconds
         self._clock = clock
-        self._used = used or processor_seconds
+        self._used = used
         self._last_used = self._used(process)
         self._looked = clock()
         self._idle = self._silent = 0.0
@@ -70,14 +81,3 @@ class Standstill:
         if self._silent > self._max_silent:
             return f"came to no end: for {self._silent / 60:.0f} min it said nothing"
         return None
-
-
-def processor_seconds(process: int, root: Path = ROOT) -> float | None:
-    """The seconds of processor time that all threads of `process` have used; None if unknown."""
-    words = (read_text(root / f"proc/{process}/stat") or "").rpartition(")")[2].split()
-    if len(words) <= _SYSTEM_TIME:
-        return None
-    ticks = [integer(words[place]) for place in (_USER_TIME, _SYSTEM_TIME)]
-    if None in ticks:
-        return None
-    return sum(tick for tick in ticks if tick is not None) / os.sysconf("SC_CLK_TCK")

@@ -120,13 +120,9 @@ class StateReader:
             busy_seconds=busy_seconds(read_text(self._root / "proc/stat")),
             own_seconds=time.process_time(),
             thermal_status=phone.thermal_status,
-            throttled_periods=self._throttled_periods(),
+            throttled_periods=throttled_periods(self._quota_statistics),
             battery_ma=phone.battery_ma,
         )
-
-    def _throttled_periods(self) -> int | None:
-        statistics = self._quota_statistics
-        return None if statistics is None else throttled_periods(statistics)
 
     def _ask_phone(self, seconds: float) -> PhoneState:
         if self._phone and seconds - self._phone_asked >= THROTTLED_SECONDS:
