@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from called import Caller, Ended
 from shufflenet_deploy.bench import devices, results
 from shufflenet_deploy.bench.__main__ import main as bench
 from shufflenet_deploy.bench.accuracy.evaluation import Evaluation
@@ -150,33 +149,11 @@ def files(
     return paths
 
 
-@dataclass
-class Ended:
-    """How a command ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-Call = Callable[..., Ended]
-
-
 @pytest.fixture
 def call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Call:
-    """Calls a command in this process."""
-
-    def call(main: Callable[[], NoReturn], *words: str | Path) -> Ended:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        assert isinstance(caught.value.code, int)
-        return Ended(caught.value.code, *capsys.readouterr())
-
-    return call
+) -> Caller:
+    return Caller(tmp_path, monkeypatch, capsys)
 
 
 def refusal(done: Ended) -> str:
@@ -212,7 +189,7 @@ def test_what_is_not_ours_is_of_no_kind(tmp_path: Path, content: str) -> None:
 
 @pytest.mark.parametrize("kind", NO_RESULTS)
 def test_a_report_of_another_kind_says_what_it_is(
-    files: Mapping[str, Path], call: Call, tmp_path: Path, kind: str
+    files: Mapping[str, Path], call: Caller, tmp_path: Path, kind: str
 ) -> None:
     said = refusal(call(report, files[kind], "--out", "report.md"))
     assert f"{files[kind]} holds {WHAT[kind]}, not results: {REMEDIES[kind]}" in said
@@ -222,7 +199,7 @@ def test_a_report_of_another_kind_says_what_it_is(
 @pytest.mark.parametrize("other_first", [False, True])
 @pytest.mark.parametrize("kind", NO_RESULTS)
 def test_a_comparison_of_results_with_another_kind_says_what_it_is(
-    files: Mapping[str, Path], call: Call, kind: str, other_first: bool
+    files: Mapping[str, Path], call: Caller, kind: str, other_first: bool
 ) -> None:
     pair = [files["results"], files[kind]]
     said = refusal(call(bench, "compare", *(reversed(pair) if other_first else pair)))
@@ -235,7 +212,7 @@ def test_a_comparison_of_results_with_another_kind_says_what_it_is(
 @pytest.mark.parametrize("other_first", [False, True])
 @pytest.mark.parametrize("kind", [kind for kind in NO_COUNTS if kind != "results"])
 def test_a_comparison_of_counts_with_another_kind_says_what_it_is(
-    files: Mapping[str, Path], call: Call, kind: str, other_first: bool
+    files: Mapping[str, Path], call: Caller, kind: str, other_first: bool
 ) -> None:
     pair = [files["counts"], files[kind]]
     said = refusal(call(bench, "compare", *(reversed(pair) if other_first else pair)))
@@ -244,7 +221,7 @@ def test_a_comparison_of_counts_with_another_kind_says_what_it_is(
 
 @pytest.mark.parametrize("content", [None, "{", "{}"])
 def test_a_comparison_of_counts_with_what_is_not_ours_is_one_line(
-    files: Mapping[str, Path], call: Call, tmp_path: Path, content: str | None
+    files: Mapping[str, Path], call: Caller, tmp_path: Path, content: str | None
 ) -> None:
     other = tmp_path / "theirs.json"
     if content is not None:
@@ -258,7 +235,7 @@ def test_a_comparison_of_counts_with_what_is_not_ours_is_one_line(
 @pytest.mark.parametrize("kind", NO_RESULTS)
 def test_a_measurement_does_not_go_on_with_another_kind(
     files: Mapping[str, Path],
-    call: Call,
+    call: Caller,
     tmp_path: Path,
     half: Options,
     make_device: type[FakeDevice],
@@ -276,7 +253,7 @@ def test_a_measurement_does_not_go_on_with_another_kind(
 
 @pytest.mark.parametrize("kind", NO_COUNTS)
 def test_a_count_does_not_go_on_with_another_kind(
-    files: Mapping[str, Path], call: Call, tmp_path: Path, half: Options, kind: str
+    files: Mapping[str, Path], call: Caller, tmp_path: Path, half: Options, kind: str
 ) -> None:
     before = files[kind].read_bytes()
     artifact = tmp_path / half.file_name
@@ -287,7 +264,7 @@ def test_a_count_does_not_go_on_with_another_kind(
 
 
 def test_results_a_profile_and_counts_are_shown_again(
-    files: Mapping[str, Path], call: Call
+    files: Mapping[str, Path], call: Caller
 ) -> None:
     shown = {kind: call(bench, "show", files[kind]) for kind in ("results", "counts", "profile")}
     assert [done.code for done in shown.values()] == [0, 0, 0]
@@ -297,7 +274,7 @@ def test_results_a_profile_and_counts_are_shown_again(
     assert "FusedConv" in shown["profile"].stdout
 
 
-def test_show_shows_the_results_of_this_folder(files: Mapping[str, Path], call: Call) -> None:
+def test_show_shows_the_results_of_this_folder(files: Mapping[str, Path], call: Caller) -> None:
     assert call(bench, "show").stdout == call(bench, "show", files["results"]).stdout != ""
 
 
@@ -305,7 +282,7 @@ def test_show_shows_the_results_of_this_folder(files: Mapping[str, Path], call: 
     "kind", ["manifest", "comparison", "comparison of counts", "document", "evaluation"]
 )
 def test_what_cannot_be_shown_is_told_by_its_kind(
-    files: Mapping[str, Path], call: Call, kind: str
+    files: Mapping[str, Path], call: Caller, kind: str
 ) -> None:
     said = refusal(call(bench, "show", files[kind]))
     assert f"{files[kind]} holds {WHAT[kind]}" in said
@@ -314,7 +291,7 @@ def test_what_cannot_be_shown_is_told_by_its_kind(
 
 @pytest.mark.parametrize(("content", "code"), [("{", 1), ("{}", 1), ("[]", 1), (None, 2)])
 def test_show_refuses_what_is_not_ours_in_one_line(
-    call: Call, tmp_path: Path, content: str | None, code: int
+    call: Caller, tmp_path: Path, content: str | None, code: int
 ) -> None:
     path = tmp_path / "theirs.json"
     if content is not None:
@@ -325,7 +302,7 @@ def test_show_refuses_what_is_not_ours_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-def test_a_profile_that_lacks_something_is_one_line(call: Call, tmp_path: Path) -> None:
+def test_a_profile_that_lacks_something_is_one_line(call: Caller, tmp_path: Path) -> None:
     path = tmp_path / "profile.json"
     path.write_text('{"profiles": [{}]}')
     done = call(bench, "show", path)

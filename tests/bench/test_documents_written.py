@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from shufflenet_deploy.bench import documents
 from shufflenet_deploy.bench.documents import UnwritableError, write
+from small_disk import small_disk
 
 DOCUMENT = b"x" * 100_000
 
@@ -31,18 +31,9 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[Path]:
     """A file on a disk that has no room for another, and what was in it before."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("this root may not mount")
-    try:
+    with small_disk(tmp_path / "disk", "64k") as disk:
         (disk / "results.json").write_text("before")
         yield disk / "results.json"
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_of_a_full_disk_both_are_kept_what_was_there_and_what_is_new(

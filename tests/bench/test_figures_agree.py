@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from msgspec.structs import replace
 
+from called import Caller
 from shufflenet_deploy.bench import devices
 from shufflenet_deploy.bench.__main__ import main as bench
 from shufflenet_deploy.bench.commands.report import main as report
@@ -42,14 +42,12 @@ def call(
 ) -> Call:
     """Calls a command in this process; returns what it prints on stdout."""
 
+    caller = Caller(tmp_path, monkeypatch, capsys)
+
     def call(main: Callable[[], NoReturn], *words: str | Path) -> str:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        assert caught.value.code == 0, captured.err
-        return captured.out
+        ended = caller(main, *words)
+        assert ended.code == 0, ended.stderr
+        return ended.stdout
 
     return call
 

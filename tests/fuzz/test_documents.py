@@ -6,7 +6,6 @@ Whatever they hold, a command does what it was asked or says in one line what is
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +13,7 @@ from typing import NoReturn
 import pytest
 from hypothesis import given
 
+from called import Caller
 from cases import require_plain
 from mutations import Changed, Damaged, changed, damaged, encoded, fuzzed
 from shufflenet_deploy.bench.__main__ import main as bench
@@ -34,19 +34,17 @@ def command(
 ) -> Command:
     """Runs a command in this process, and asserts that it ends as a command may."""
 
+    caller = Caller(tmp_path, monkeypatch, capsys)
+
     def run(main: Callable[[], NoReturn], *words: str | Path) -> None:
-        monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COLUMNS", "120")
-        monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        require_plain(err.replace("\r", ""))
-        require_plain(out.replace("\t", " "))
-        if caught.value.code:
-            assert caught.value.code in (1, 2)
-            assert err.count("error: ") == 1, err
-            assert err.endswith("\n")
+        ended = caller(main, *words)
+        require_plain(ended.stderr.replace("\r", ""))
+        require_plain(ended.stdout.replace("\t", " "))
+        if ended.code:
+            assert ended.code in (1, 2)
+            assert ended.stderr.count("error: ") == 1, ended.stderr
+            assert ended.stderr.endswith("\n")
 
     return run
 

@@ -125,23 +125,19 @@ def test_an_agent_that_falls_silent_is_a_device_that_is_lost(start: Start, said:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_an_agent_that_says_that_it_is_there_is_waited_for(start: Start) -> None:
-    client = start(
-        "begun()\n"
+@pytest.mark.parametrize(
+    "said",
+    [
         "for _ in range(20): say(type='Alive'); time.sleep(0.1)\n"
-        "say(type='Ended', code=0, answer=answer)"
-    )
-    assert client.run(Spec(), ignore) == ANSWER
-
-
-@pytest.mark.usefixtures("impatient")
-def test_an_answer_may_take_its_time_on_a_slow_link(start: Start) -> None:
-    client = start(
-        "begun(); line = line_of(type='Ended', code=0, answer=answer) + '\\n'\n"
+        "say(type='Ended', code=0, answer=answer)",
+        "line = line_of(type='Ended', code=0, answer=answer) + '\\n'\n"
         "for n in range(0, len(line), len(line) // 20):\n"
-        "    sys.stdout.write(line[n : n + len(line) // 20]); sys.stdout.flush(); time.sleep(0.1)"
-    )
-    assert client.run(Spec(), ignore) == ANSWER
+        "    sys.stdout.write(line[n : n + len(line) // 20]); sys.stdout.flush(); time.sleep(0.1)",
+    ],
+    ids=["it says so", "its answer comes over a slow link"],
+)
+def test_an_agent_that_is_there_is_waited_for(start: Start, said: str) -> None:
+    assert start(f"begun()\n{said}").run(Spec(), ignore) == ANSWER
 
 
 def test_an_agent_that_dies_is_a_device_that_is_lost(start: Start) -> None:

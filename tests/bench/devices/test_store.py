@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from shufflenet_deploy.bench.devices.survey import look
 from shufflenet_deploy.bench.provision import Part
 from shufflenet_deploy.bench.provision.parts import pack
 from shufflenet_deploy.runtime.errors import BenchError
+from small_disk import small_disk
 
 HOUR = 3600.0
 
@@ -110,23 +110,18 @@ def test_what_was_copied_is_taken_off_what_is_free(link: ShellLink, part: Part) 
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to mount a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "disk", str(disk)], check=True)
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        yield disk
 
 
-def test_a_disk_that_fills_up_meanwhile_is_told(small_disk: Path, part: Part) -> None:
+def test_a_disk_that_fills_up_meanwhile_is_told(disk: Path, part: Part) -> None:
     """`df` may promise more than a user gets: blocks that are reserved, or a quota."""
-    link = ShellLink(small_disk / "ours")
+    link = ShellLink(disk / "ours")
     generous = Part(key=part.key, title="x", archive=part.archive, unpacked_bytes=1)
     with pytest.raises(BenchError, match=r"^the board is full: 0 MB are needed in .* are free; ma"):
         store(link).place(generous)
-    assert not list((small_disk / "ours/parts").iterdir())
+    assert not list((disk / "ours/parts").iterdir())
 
 
 @pytest.mark.parametrize("key", ["", "../x", "abc def", "$(id)"])
