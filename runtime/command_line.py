@@ -60,6 +60,14 @@ def neighbours(own: str) -> str:
     return f"Its neighbours: {'; '.join(others)}."
 
 
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or a signal that ends a process as it does.
+
+    A KeyboardInterrupt itself that passes through code made of text, such as dataclasses consist
+    of, has CPython end the process by SIGINT in the end, although it was caught meanwhile.
+    """
+
+
 def _print_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -86,11 +94,13 @@ def run(app: typer.Typer) -> NoReturn:
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
+        if number != signal.SIGINT:
+            received.append(number)
+        raise _Interrupted
 
-    for number in ENDING_SIGNALS:
-        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has the second ignored
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    for number in (signal.SIGINT, *ENDING_SIGNALS):
+        if signal.getsignal(number) in usual:  # nohup has SIGHUP ignored, and & SIGINT
             signal.signal(number, interrupt)
     try:
         _run(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -128,3 +129,29 @@ def test_a_full_disk_is_one_line(says: str, flags: list[str]) -> None:
         )
     assert ended.returncode == 1
     assert ended.stderr == "error: input or output: No space left on device\n"
+
+
+_IN_MADE_CODE = """\
+import typer
+from shufflenet_deploy.runtime.command_line import run
+
+app = typer.Typer()
+
+@app.command()
+def main() -> None:
+    exec("import os; os.kill(os.getpid(), {number})")
+
+run(app)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_in_code_that_is_made_of_text_ends_it_like_any_other(
+    number: int, code: int
+) -> None:
+    script = _IN_MADE_CODE.format(number=int(number))
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, "error: interrupted\n")
