@@ -116,6 +116,26 @@ def test_a_part_is_unpacked_as_it_was(tmp_path: Path) -> None:
     assert unpacked(made("a recipe", "a title", fill)) == tree
 
 
+def test_python_has_nothing_to_compile_in_what_is_unpacked(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "package").mkdir()
+        (folder / "package/__init__.py").write_text("from package import odd\n")
+        (folder / "package/odd.py").write_text("PATTERN = '\\d'\n1 / 0\n")
+        (folder / "broken.py").write_text("this is of another Python\n")
+
+    tree = unpacked(made("a recipe", "a title", fill))
+    files = sorted(tree.rglob("*"))
+    command = [sys.executable, "-c", "import package"]
+    environment = {"PYTHONPATH": str(tree)}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert f'File "{tree}/package/odd.py", line 2' in ran.stderr  # as if compiled where it is now
+    assert sorted(tree.rglob("*")) == files
+    assert len([file for file in files if file.suffix == ".pyc"]) == 2
+    assert not recwarn.list
+
+
 def test_nothing_but_names_contents_and_rights_is_in_the_archive(
     tmp_path: Path, cache: Path
 ) -> None:
