@@ -4,6 +4,8 @@
 # make test-loaded    the tests of make test five times in a row, beside two busy loops and a process
 #              that copies a gigabyte without end: none may depend on how fast the machine is
 # make fuzz    ten minutes of damaged files, documents and devices; FUZZ=40 SEED=0
+# make soak    half an hour of measuring over SSH while links are cut, processes killed or stopped,
+#              disks filled and clocks moved; SOAK=30 SEED=0
 # make bench   paired measurement of what the rewrites win, against plain lowering and torch's ONNX
 # make overhead       the harness's own time, paired with a bare loop around the engine
 # make counts         instructions on emulated ARM64 processors: benchmarks/counts.json, docs/counts.md
@@ -25,13 +27,14 @@ NEIGHBOUR ?= none
 CLOTHING ?= ../shared/weights
 PYTHONS ?= $(PYTHON)
 FUZZ ?= 40
+SOAK ?= 30
 SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := $(BIN)/pytest --numprocesses auto -m 'not slow'
 
-.PHONY: demo test test-all test-loaded fuzz bench overhead counts recount clothing sizes wheel-hashes \
+.PHONY: demo test test-all test-loaded fuzz soak bench overhead counts recount clothing sizes wheel-hashes \
     image release-check docs repeatability format clean
 
 # A picture, in less time than shufflenet-bench takes by itself. Where 4 rounds end before a process's
@@ -56,6 +59,10 @@ test-loaded: $(READY)
 
 fuzz: $(READY)
 	FUZZ=$(FUZZ) $(BIN)/pytest --numprocesses auto --hypothesis-seed=$(SEED) tests/fuzz
+
+# CI is set, so that what is missing is no skip.
+soak: $(READY)
+	CI=true SOAK=$(SOAK) SEED=$(SEED) $(BIN)/pytest --show-capture=no tests/soak
 
 bench: $(READY)
 	$(BIN)/python benchmarks/lowering.py

@@ -1,23 +1,20 @@
 """What goes wrong with a Raspberry Pi over SSH, on a real sshd in Debian for ARM64, emulated.
 
-Everything over one board and few contacts: in emulation each costs seconds. Its ~/.bashrc prints
-noise, and its governor needs sudo.
+Everything over one board and few contacts: in emulation each costs seconds.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from arm_root import ArmBoard, arm_board
+from arm_root import ArmBoard
 from bench_command import BenchCommand
 from host_cache import shared_bundle, use_shared_cache
 from shufflenet_deploy.bench.devices.agent_client import DeviceLostError, this_host
@@ -27,54 +24,11 @@ from shufflenet_deploy.bench.devices.remote import RemoteDevice
 from shufflenet_deploy.bench.devices.ssh import open_ssh
 from shufflenet_deploy.runtime.errors import BenchError
 from shufflenet_deploy.runtime.worker.spec import Progress, Spec
+from small_disk import small_disk
+from ssh_pi import BOARDS, Pi, await_left, cut, governor, running, started
 from waiting import wait_until
 
 pytestmark = pytest.mark.network
-
-_BASHRC = "printf 'Welcome to this board: '\n"
-# Stands for root: the governor's file can be written by its owner only after this.
-_SUDO = """\
-#!/bin/sh
-[ "$1 $2" = "-n tee" ] || exit 1
-chmod u+w "$3" && tee "$3" && chmod u-w "$3"
-"""
-_BOARDS = """\
-[pi]
-title = "a Pi"
-kind = "ssh"
-host = "board"
-ssh_config = "{config}"
-"""
-_FULL = 24 << 20
-
-
-def governor(board: ArmBoard) -> Path:
-    return board.folder / "sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
-
-
-@contextmanager
-def started(folder: Path) -> Iterator[ArmBoard]:
-    """The board of `folder`, as it is set up there or was before."""
-    with arm_board(folder, commands={"sudo": _SUDO}) as board:
-        (board.home / ".bashrc").write_text(_BASHRC)
-        os.chown(governor(board), 1000, 1000)
-        governor(board).chmod(0o444)
-        yield board
-
-
-class Pi:
-    """A board that can be switched off and on, and keeps what is on its disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._running = ExitStack()
-        self.board = self._running.enter_context(started(folder))
-
-    def off(self) -> None:
-        self._running.close()
-
-    def on(self) -> None:
-        self.board = self._running.enter_context(started(self._folder))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +56,7 @@ def command(board: ArmBoard, tmp_path: Path) -> BenchCommand:
 
 
 def with_board(board: ArmBoard, folder: Path) -> BenchCommand:
-    return BenchCommand.with_boards(folder, _BOARDS.format(config=board.ssh_config), {})
+    return BenchCommand.with_boards(folder, BOARDS.format(config=board.ssh_config), {})
 
 
 def open_board(config: Path | None, host: str = "board", prepare: bool = False) -> RemoteDevice:
@@ -113,34 +67,6 @@ def open_board(config: Path | None, host: str = "board", prepare: bool = False) 
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_shared_cache(monkeypatch)
         return open_ssh(entry, DeviceOptions(engines=("litert",), prepare=prepare))
-
-
-def running(board: ArmBoard, words: str) -> list[int]:
-    """Processes of ours on the board, whose command has `words`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = f" {board.port}\0".encode() in (process / "environ").read_bytes()
-            if ours and words.encode() in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
-        except OSError:  # it has ended meanwhile
-            continue
-    return found
-
-
-def await_left(board: ArmBoard) -> None:
-    """Until the board is as it was found."""
-    wait_until(lambda: not running(board, "shufflenet_deploy.runtime"))
-    assert governor(board).read_text().strip() == "ondemand"
-    assert not (board.home / ".cache/shufflenet-deploy/governor.json").exists()
-
-
-def cut(board: ArmBoard) -> None:
-    """End the connection of the agent, at the board's end."""
-    (agent,) = running(board, "shufflenet_deploy.runtime.agent")
-    status = Path(f"/proc/{agent}/status").read_text()
-    (parent,) = (line.split()[1] for line in status.splitlines() if line.startswith("PPid:"))
-    os.kill(int(parent), signal.SIGKILL)
 
 
 def changed(board: ArmBoard, folder: Path, old: str, new: str) -> Path:
@@ -289,14 +215,10 @@ def _runs(out: Path) -> list[object]:
 
 def test_a_full_disk_is_told_with_how_much_is_needed(tmp_path: Path) -> None:
     home = tmp_path / "board/home/pi"
-    home.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_FULL}", "full", str(home)], check=True)
-    try:
+    with small_disk(home, "24m"):
         with started(tmp_path / "board") as board, pytest.raises(BenchError) as caught:
             open_board(board.ssh_config)
         left = [*home.glob(".cache/shufflenet-deploy/parts/.new-*")]
-    finally:
-        subprocess.run(["umount", "-l", str(home)], check=True)
     assert str(caught.value).startswith("board over ssh is full: ")
     assert "MB are needed in /home/pi/.cache/shufflenet-deploy, and " in str(caught.value)
     assert not left
