@@ -92,9 +92,14 @@ def _batch_norm(node: fx.Node, constant: Constant) -> Match:
         node, weight=None, bias=None, mean=None, var=None, training=False, momentum=0, eps=1e-5
     )
     if training:
-        raise refusal(node, "it is in training mode")
-    scale = constant(weight) / np.sqrt(constant(variance) + epsilon)
-    return BatchNorm(scale, constant(bias) - constant(mean) * scale), (source_of(node),)
+        reason = "it normalises by each batch's own statistics, with track_running_stats=False"
+        raise refusal(node, reason)
+    scale = 1 / np.sqrt(constant(variance) + epsilon)
+    shift = -constant(mean) * scale
+    if weight is not None:  # PyTorch has both or, with affine=False, none
+        factors = constant(weight)
+        scale, shift = scale * factors, shift * factors + constant(bias)
+    return BatchNorm(scale, shift), (source_of(node),)
 
 
 def _max_pool(node: fx.Node, constant: Constant) -> Match:

@@ -17,8 +17,10 @@ from shufflenet_deploy.export.graph.operators import (
     Convolution,
     Flatten,
     FullyConnected,
+    Gather,
     GlobalMean,
     Relu,
+    Shuffle,
 )
 from shufflenet_deploy.runtime.errors import ExportError
 
@@ -28,7 +30,7 @@ def fold(graph: Graph) -> Graph:
 
     Raises `ExportError` for a batch normalisation that follows no convolution of its own.
     """
-    graph = _fold_batch_norm(_simplify_pooling(graph))
+    graph = _fold_batch_norm(_drop_identities(_simplify_pooling(graph)))
     for node in graph:
         if isinstance(node.operator, BatchNorm):
             raise ExportError(
@@ -56,6 +58,20 @@ def _simplify_pooling(graph: Graph) -> Graph:
                 changed[node.name] = replace(node, operator=mean)
                 if reader is not None and is_flattened:
                     changed[reader.name] = None
+    return graph.with_nodes(changed)
+
+
+def _drop_identities(graph: Graph) -> Graph:
+    """Without shuffles and gathers that leave every channel where it is, as with one group."""
+    known = shapes(graph)
+    changed: dict[str, Node | None] = {}
+    for node in graph:
+        channels = known[node.inputs[0]][0]
+        match node.operator:
+            case Shuffle(groups) if groups in (1, channels):
+                changed[node.name] = None
+            case Gather(order) if order == tuple(range(channels)):
+                changed[node.name] = None
     return graph.with_nodes(changed)
 
 

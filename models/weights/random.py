@@ -28,8 +28,9 @@ def randomise(network: nn.Module, images: Tensor, seed: int = 0) -> None:
             if module.bias is not None:
                 module.bias.data.normal_(0.0, 0.1, generator=generator)
         elif isinstance(module, nn.BatchNorm2d):
-            module.weight.data.uniform_(0.8, 1.2, generator=generator)
-            module.bias.data.normal_(0.0, 0.1, generator=generator)
+            if module.affine:
+                module.weight.data.uniform_(0.8, 1.2, generator=generator)
+                module.bias.data.normal_(0.0, 0.1, generator=generator)
             norms.append(module)
     if norms:
         _estimate_statistics(network, norms, images)

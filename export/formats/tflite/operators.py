@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from shufflenet_deploy.export.formats.tflite.emission import Emission, Op, activation
-from shufflenet_deploy.export.graph.graph import Node
+from shufflenet_deploy.export.graph.graph import Graph, Node
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
@@ -31,6 +31,7 @@ from shufflenet_deploy.export.graph.operators import (
     MaxPool,
     Operator,
     Relu,
+    Shape,
     Shuffle,
     Sigmoid,
 )
@@ -64,6 +65,8 @@ def _columns_as_nhwc(emission: Emission, node: Node, weight: NDArray[Any]) -> ND
     """Behind a flattened map, the columns in the order of channels-last values."""
     flatten = emission.graph.node(node.inputs[0])
     if flatten is None or not isinstance(flatten.operator, Flatten):
+        return weight
+    if not _meets_its_columns(emission.graph, flatten.name):
         return weight
     channels, height, width = emission.shapes[flatten.inputs[0]]
     columns = weight.reshape(-1, channels, height, width)
@@ -107,10 +110,9 @@ def _channel_scale(
 
 def _concatenate(emission: Emission, node: Node, operator: Concatenate, *parts: int) -> int:
     options = schema.ConcatenationOptionsT()
-    options.axis = 3
-    return emission.operator(
-        Op.CONCATENATION, list(parts), node.name, emission.result(node), options
-    )
+    result = emission.result(node)
+    options.axis = _channels(result)
+    return emission.operator(Op.CONCATENATION, list(parts), node.name, result, options)
 
 
 def _relu(emission: Emission, node: Node, operator: Relu, x: int) -> int:
@@ -129,14 +131,30 @@ def _global_mean(emission: Emission, node: Node, mean: GlobalMean, x: int) -> in
 
 
 def _flatten(emission: Emission, node: Node, operator: Flatten, x: int) -> int:
+    channels, height, width = emission.shapes[node.inputs[0]]
+    if not _meets_its_columns(emission.graph, node.name) and height * width > 1:
+        shape = (1, channels, height, width)
+        x = emission.transpose(f"{node.name}_maps", x, (0, 3, 1, 2), shape)
     return emission.reshape(node.name, x, emission.result(node))
+
+
+def _meets_its_columns(graph: Graph, name: str) -> bool:
+    """Whether only layers read the flattened map whose columns can have its order instead."""
+    readers = [reader.operator for reader in graph.readers(name)]
+    return name != graph.output and all(isinstance(one, FullyConnected) for one in readers)
 
 
 def _gather(emission: Emission, node: Node, gather: Gather, x: int) -> int:
     options = schema.GatherOptionsT()
-    options.axis = 3
+    result = emission.result(node)
+    options.axis = _channels(result)
     channels = emission.constant(f"{node.name}.order", np.array(gather.order, np.int32))
-    return emission.operator(Op.GATHER, [x, channels], node.name, emission.result(node), options)
+    return emission.operator(Op.GATHER, [x, channels], node.name, result, options)
+
+
+def _channels(shape: Shape) -> int:
+    """The axis of the channels: the last of maps, (N, H, W, C), and of vectors, (N, C)."""
+    return len(shape) - 1
 
 
 def _shuffle(emission: Emission, node: Node, shuffle: Shuffle, x: int) -> int:

@@ -130,6 +130,7 @@ class _Weighed(nn.Module):
         (_Weighed(map_first=False), ChannelScale),
         (nn.LocalResponseNorm(3, 0.5, 0.75, 1.5), LocalResponseNorm),
         (nn.Sequential(nn.Conv2d(6, 6, 3, groups=2, bias=False), nn.BatchNorm2d(6)), Convolution),
+        (nn.Sequential(nn.Conv2d(6, 6, 3), nn.BatchNorm2d(6, affine=False)), Convolution),
         (nn.Sequential(nn.AvgPool2d(3, 2), nn.MaxPool2d(2), nn.Flatten()), Convolution),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
@@ -184,6 +185,18 @@ def test_dilation_is_refused() -> None:
 def test_batch_norm_without_a_convolution_of_its_own_is_refused() -> None:
     with pytest.raises(ExportError, match="none of its own"):
         capture(_Head(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(6))).eval(), (8, 8))
+
+
+def test_batch_norm_without_statistics_of_its_own_is_refused() -> None:
+    norm = nn.BatchNorm2d(6, track_running_stats=False)
+    with pytest.raises(ExportError, match="track_running_stats"):
+        capture(_Head(norm).eval(), (8, 8))
+
+
+@pytest.mark.parametrize("groups", [1, 6])
+def test_a_shuffle_that_moves_nothing_vanishes(groups: int) -> None:
+    graph = capture(_Head(nn.ChannelShuffle(groups)).eval(), (8, 8))
+    assert [type(node.operator) for node in graph] == [Convolution]
 
 
 def test_capturing_leaves_the_network_alone() -> None:

@@ -19,13 +19,17 @@ from shufflenet_deploy.export.formats.tflite import emit as to_tflite
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
+    Add,
     BatchNorm,
+    Concatenate,
     Flatten,
     FullyConnected,
     Gather,
+    GlobalMean,
     LocalResponseNorm,
     MaxPool,
     Shuffle,
+    Sigmoid,
 )
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.request import Request
@@ -110,6 +114,30 @@ def test_a_flattened_map_meets_its_columns(folder: Path, format_: str) -> None:
     weight = building.random.normal(size=(7, 60))
     building.add(FullyConnected(weight, building.random.normal(size=7), relu=True))
     _assert_computes(building.graph(), format_, folder)
+
+
+@pytest.mark.parametrize("format_", LAYOUTS)
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_flattened_map_that_something_else_reads(folder: Path, format_: str, ends: bool) -> None:
+    building = _building(3, 4, 5)
+    flat = building.add(Flatten())
+    if not ends:
+        building.add(Sigmoid())
+        weight = building.random.normal(size=(60, 60))
+        building.add(FullyConnected(weight, building.random.normal(size=60)), flat)
+        building.add(Add(), building.last, flat)
+    _assert_computes(building.graph(), format_, folder)
+
+
+@pytest.mark.parametrize("format_", LAYOUTS)
+def test_vectors_are_joined_and_selected_from(folder: Path, format_: str) -> None:
+    building = _building(3, 4, 5)
+    mean = building.add(GlobalMean())
+    flat = building.add(Flatten(), "images")
+    joined = building.add(Concatenate(), flat, mean, flat)
+    building.add(Gather((122, 0, 61, 60, 5)), joined)
+    session = _assert_computes(building.graph(), format_, folder)
+    assert session.remarks.get("delegate_partitions") in (1, 2, None)  # GATHER is not delegated
 
 
 @pytest.mark.parametrize("format_", LAYOUTS)
