@@ -41,6 +41,9 @@ def test_nothing_that_was_measured_is_lost(
         scene.command.out.unlink()
 
         came = soak(scene)
+        assert came
+        with capsys.disabled():
+            print(f"\nseed {_SEED}, {_MINUTES} minutes: {tally(scene, came)}")
 
         whole = len(scene.account.kept) + 1
         resumed = scene.command.run(*scene.words(whole, "--interval", "1000", "--resume"))
@@ -52,13 +55,6 @@ def test_nothing_that_was_measured_is_lost(
         await_left(scene.board)
         assert scene.left_on_device() == before
         assert scene.left_on_host() == ["host-disk/results.json"]
-    with capsys.disabled():
-        print(f"\nseed {_SEED}, {_MINUTES} minutes: {whole} processes were measured and kept")
-        for number, name in sorted((number, name) for name, number in came.items()):
-            print(f"{number:4d} times {name}")
-        for name, number in scene.ends.most_common():
-            print(f"{number:4d} times it ended: {name}")
-    assert came
 
 
 def soak(scene: Soaked) -> Counter[str]:
@@ -89,6 +85,13 @@ def soak(scene: Soaked) -> Counter[str]:
         staying.pop().end(scene, dice)
     scene.stop()
     return came
+
+
+def tally(scene: Soaked, came: Counter[str]) -> str:
+    """What happened, in lines."""
+    faults = [f"{number:4d} times {name}" for name, number in came.most_common()]
+    ends = [f"{number:4d} times it ended: {name}" for name, number in scene.ends.most_common()]
+    return "\n".join([f"{len(scene.account.kept)} processes are kept", *faults, *ends])
 
 
 def drawn(dice: random.Random) -> Iterator[Fault]:

@@ -228,6 +228,7 @@ def soaked(folder: Path, artifact: Path) -> Iterator[Soaked]:
             (device / part).mkdir(parents=True)
         build(device / "opt/first/fake_clock.so", "aarch64-linux-gnu-gcc")
         device_clock = FakeClock(device / "run/clock")
+        device_clock.move(0)
         pi = Pi(device, variables("/opt/first/fake_clock.so", "/run/clock"))
         try:
             host_clock = FakeClock(folder / "clock")
