@@ -41,8 +41,10 @@ os.environ[LOCKS] = tempfile.mkdtemp(prefix="locks-")
 atexit.register(shutil.rmtree, os.environ[LOCKS], ignore_errors=True)
 _NUMBERS = itertools.count()
 
-# pytest-xdist uses the cores.
+# pytest-xdist uses the cores. In the processes that tests start, PyTorch's threads wait for each
+# other without keeping a core busy: beside other work an export took four times as long so.
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.hookimpl(wrapper=True)
