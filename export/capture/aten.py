@@ -7,6 +7,7 @@ Reference: https://docs.pytorch.org/docs/stable/torch.compiler_ir.html
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import getitem
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,21 @@ from shufflenet_deploy.export.graph.operators import (
     ChannelScale,
     Concatenate,
     Convolution,
+    Elu,
     Flatten,
     FullyConnected,
+    Gather,
+    Gelu,
     GlobalMean,
+    LeakyRelu,
     MaxPool,
+    Multiply,
     Operator,
     Relu,
     Shuffle,
     Sigmoid,
+    Slice,
+    Tanh,
 )
 from shufflenet_deploy.export.graph.windows import Pair
 from shufflenet_deploy.models.quantisation import STEPS, Range
@@ -40,8 +48,8 @@ BATCH = 2
 
 aten = torch.ops.aten
 
-Match = tuple[Operator, tuple[fx.Node, ...]]
-"""What an fx node computes, and the nodes from which it does."""
+Match = tuple[Operator, tuple["fx.Node | Match", ...]]
+"""What an fx node computes, and from what: other nodes, or what is computed of them on the way."""
 
 Constant = Callable[[fx.Node], NDArray[np.float64]]
 
@@ -155,15 +163,58 @@ def _add(node: fx.Node, constant: Constant) -> Match | None:
 
 
 def _multiply(node: fx.Node, constant: Constant) -> Match | None:
-    """A map times one number for each of its channels, in either order."""
+    """A map times one number for each of its channels, in either order, or times another map."""
     first, second = node.args[:2]
-    if not isinstance(first, fx.Node) or not isinstance(second, fx.Node) or first is second:
-        return None  # a number, or a square
+    if not isinstance(first, fx.Node) or not isinstance(second, fx.Node):
+        return None  # a number
     for map_, factors in ((first, second), (second, first)):
         shape = shape_of(map_)
         if len(shape) == 4 and shape_of(factors) == (*shape[:2], 1, 1):
             return ChannelScale(), (map_, factors)
-    return None
+    return (Multiply(), (first, second)) if shape_of(first) == shape_of(second) else None
+
+
+def _slice(node: fx.Node, constant: Constant) -> Match | None:
+    dimension, begin, end, step = arguments_of(node, dim=0, start=None, end=None, step=1)
+    source = source_of(node)
+    if not _is_channels(dimension, source):
+        return None
+    return _selected(source, range(*slice(begin, end, step).indices(shape_of(source)[1])))
+
+
+def _narrow(node: fx.Node, constant: Constant) -> Match | None:
+    dimension, begin, length = arguments_of(node, dim=0, start=0, length=0)
+    source = source_of(node)
+    if not _is_channels(dimension, source):
+        return None
+    return _selected(source, range(begin, begin + length))
+
+
+def _part(node: fx.Node, constant: Constant) -> Match | None:
+    """One of the parts that a split makes, whose sizes are those of its results."""
+    split, index = source_of(node), node.args[1]
+    if split.target not in _SPLITS:
+        return None
+    _, dimension = arguments_of(split, sizes=None, dim=0)
+    source = source_of(split)
+    if not _is_channels(dimension, source):
+        return None
+    assert isinstance(index, int)
+    sizes = [part.shape[1] for part in split.meta["val"]]
+    begin = sum(sizes[:index])
+    return _selected(source, range(begin, begin + sizes[index]))
+
+
+def _is_channels(dimension: int, source: fx.Node) -> bool:
+    return dimension % len(shape_of(source)) == 1
+
+
+def _selected(source: fx.Node, channels: range) -> Match | None:
+    if not channels:
+        return None
+    if channels.step == 1:
+        return Slice(channels.start, channels.stop), (source,)
+    return Gather(tuple(channels)), (source,)
 
 
 def _concatenate(node: fx.Node, constant: Constant) -> Match:
@@ -175,12 +226,46 @@ def _concatenate(node: fx.Node, constant: Constant) -> Match:
     return Concatenate(), tuple(part for part in parts if isinstance(part, fx.Node))
 
 
-def _relu(node: fx.Node, constant: Constant) -> Match:
-    return Relu(), (source_of(node),)
+def _always(operator: Operator) -> Callable[[fx.Node, Constant], Match]:
+    """The translation of what has one input, and no arguments."""
+    return lambda node, constant: (operator, (source_of(node),))
 
 
-def _sigmoid(node: fx.Node, constant: Constant) -> Match:
-    return Sigmoid(), (source_of(node),)
+def _clamp(node: fx.Node, constant: Constant) -> Match | None:
+    low, high = arguments_of(node, min=None, max=None)
+    if low != 0 or not (high is None or (isinstance(high, int | float) and high > 0)):
+        return None  # between other ends
+    return Relu(None if high is None else float(high)), (source_of(node),)
+
+
+def _hardtanh(node: fx.Node, constant: Constant) -> Match | None:
+    low, high = arguments_of(node, min_val=-1.0, max_val=1.0)
+    return (Relu(float(high)), (source_of(node),)) if low == 0 < high else None
+
+
+def _leaky_relu(node: fx.Node, constant: Constant) -> Match:
+    (slope,) = arguments_of(node, negative_slope=0.01)
+    return LeakyRelu(np.full(shape_of(node)[1], float(slope))), (source_of(node),)
+
+
+def _prelu(node: fx.Node, constant: Constant) -> Match:
+    (weight,) = arguments_of(node, weight=None)
+    return LeakyRelu(np.resize(constant(weight), shape_of(node)[1])), (source_of(node),)
+
+
+def _elu(node: fx.Node, constant: Constant) -> Match | None:
+    alpha, scale, input_scale = arguments_of(node, alpha=1.0, scale=1.0, input_scale=1.0)
+    return (Elu(float(alpha)), (source_of(node),)) if scale == input_scale == 1 else None
+
+
+def _gelu(node: fx.Node, constant: Constant) -> Match:
+    (approximate,) = arguments_of(node, approximate="none")
+    return Gelu(by_tanh=approximate == "tanh"), (source_of(node),)
+
+
+def _silu(node: fx.Node, constant: Constant) -> Match:
+    source = source_of(node)
+    return Multiply(), (source, (Sigmoid(), (source,)))
 
 
 def _channel_shuffle(node: fx.Node, constant: Constant) -> Match:
@@ -196,6 +281,8 @@ def rounded_range(node: fx.Node) -> Range:
     return (first - zero) * step, (last - zero) * step
 
 
+_SPLITS = {aten.chunk.default, aten.split.Tensor, aten.split_with_sizes.default}
+
 TRANSLATIONS: dict[Any, Callable[[fx.Node, Constant], Match | None]] = {
     aten.conv2d.default: _convolution,
     aten.batch_norm.default: _batch_norm,
@@ -210,12 +297,38 @@ TRANSLATIONS: dict[Any, Callable[[fx.Node, Constant], Match | None]] = {
     aten.add.Tensor: _add,
     aten.add_.Tensor: _add,
     aten.mul.Tensor: _multiply,
+    aten.mul_.Tensor: _multiply,
     aten.cat.default: _concatenate,
-    aten.relu.default: _relu,
-    aten.relu_.default: _relu,
-    aten.sigmoid.default: _sigmoid,
+    aten.slice.Tensor: _slice,
+    aten.narrow.default: _narrow,
+    getitem: _part,
+    aten.relu.default: _always(Relu()),
+    aten.relu_.default: _always(Relu()),
+    aten.relu6.default: _always(Relu(6.0)),
+    aten.relu6_.default: _always(Relu(6.0)),
+    aten.clamp.default: _clamp,
+    aten.clamp_.default: _clamp,
+    aten.clamp_min.default: _clamp,
+    aten.clamp_min_.default: _clamp,
+    aten.hardtanh.default: _hardtanh,
+    aten.hardtanh_.default: _hardtanh,
+    aten.leaky_relu.default: _leaky_relu,
+    aten.leaky_relu_.default: _leaky_relu,
+    aten.prelu.default: _prelu,
+    aten.elu.default: _elu,
+    aten.elu_.default: _elu,
+    aten.gelu.default: _gelu,
+    aten.silu.default: _silu,
+    aten.silu_.default: _silu,
+    aten.sigmoid.default: _always(Sigmoid()),
+    aten.sigmoid_.default: _always(Sigmoid()),
+    aten.tanh.default: _always(Tanh()),
+    aten.tanh_.default: _always(Tanh()),
     aten.channel_shuffle.default: _channel_shuffle,
 }
 
-ALIASES = {aten.dropout.default, aten.dropout_.default, aten.contiguous.default}
+ALIASES = {
+    *(aten.dropout.default, aten.dropout_.default, aten.contiguous.default),
+    *(aten.clone.default, aten.detach.default, aten.alias.default),
+}
 """The operators that pass their input on, in evaluation mode."""

@@ -15,6 +15,7 @@ from shufflenet_deploy.export.capture.aten import (
     ALIASES,
     BATCH,
     TRANSLATIONS,
+    Match,
     aten,
     refusal,
     rounded_range,
@@ -80,6 +81,8 @@ class _Translation:
         self._fx_nodes = list(program.graph.nodes)
         self._nodes: list[Node] = []
         self._values: dict[fx.Node, str] = {}
+        self._storage: dict[fx.Node, fx.Node] = {}
+        """Node -> the first one whose memory it has; itself where it is not here."""
         self.ranges: Ranges = {}
         """Of the values that are rounded."""
         state = {**program.state_dict, **program.constants}
@@ -109,6 +112,8 @@ class _Translation:
             source = source_of(node)
             if source in self._values:
                 self._values[node] = self._values[source]
+                if node.target is not aten.clone.default:
+                    self._storage[node] = self._storage.get(source, source)
             return
         if node.target is aten.fake_quantize_per_tensor_affine.default:
             value = self._values[node] = self._value(source_of(node))
@@ -118,9 +123,30 @@ class _Translation:
         if match is None and node.target in TRANSLATIONS:
             match = TRANSLATIONS[node.target](node, self._constant)
         if match is not None:
-            operator, inputs = match
-            self._nodes.append(Node(node.name, operator, tuple(map(self._value, inputs))))
-            self._values[node] = node.name
+            self._assign(node, self._add(node.name, match))
+
+    def _add(self, name: str, match: Match) -> str:
+        """Nodes that compute `match`; the name of its value, which is `name`."""
+        operator, inputs = match
+        values = tuple(
+            self._value(source)
+            if isinstance(source, fx.Node)
+            else self._add(f"{name}_{type(source[0]).__name__.lower()}", source)
+            for source in inputs
+        )
+        self._nodes.append(Node(name, operator, values))
+        return name
+
+    def _assign(self, node: fx.Node, value: str) -> None:
+        """Let `node` stand for `value`; done in place, so does all else of its source's storage."""
+        self._values[node] = value
+        schema = getattr(node.target, "_schema", None)
+        if schema is not None and schema.is_mutable:
+            source = source_of(node)
+            storage = self._storage[node] = self._storage.get(source, source)
+            for other in self._values:
+                if self._storage.get(other, other) is storage:
+                    self._values[other] = value
 
     def _value(self, node: fx.Node) -> str:
         if node not in self._values:

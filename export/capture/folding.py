@@ -10,13 +10,11 @@ from dataclasses import replace
 
 from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
+    Activating,
     AdaptiveAveragePool,
-    Add,
     BatchNorm,
-    ChannelScale,
     Convolution,
     Flatten,
-    FullyConnected,
     Gather,
     GlobalMean,
     Relu,
@@ -30,7 +28,7 @@ def fold(graph: Graph) -> Graph:
 
     Raises `ExportError` for a batch normalisation that follows no convolution of its own.
     """
-    graph = _fold_batch_norm(_drop_identities(_simplify_pooling(graph)))
+    graph = _fold_batch_norm(_drop_identities(_simplify_pooling(_drop_unread(graph))))
     for node in graph:
         if isinstance(node.operator, BatchNorm):
             raise ExportError(
@@ -38,6 +36,16 @@ def fold(graph: Graph) -> Graph:
                 "convolution before it, and this one has none of its own"
             )
     return _fold_relu(graph)
+
+
+def _drop_unread(graph: Graph) -> Graph:
+    """Without what nobody reads, such as the other parts of a split."""
+    read, kept = {graph.output}, []
+    for node in reversed(graph.nodes):
+        if node.name in read:
+            kept.append(node)
+            read |= set(node.inputs)
+    return replace(graph, nodes=tuple(reversed(kept)))
 
 
 def _simplify_pooling(graph: Graph) -> Graph:
@@ -99,17 +107,21 @@ def _fold_batch_norm(graph: Graph) -> Graph:
 def _fold_relu(graph: Graph) -> Graph:
     changed: dict[str, Node | None] = {}
     for node in graph:
-        if isinstance(node.operator, Relu) and (layer := with_relu(graph, node.inputs[0])):
+        relu = node.operator
+        if isinstance(relu, Relu) and (layer := with_relu(graph, node.inputs[0], relu)):
             changed[layer.name] = layer
             changed[node.name] = None
     return graph.with_nodes(changed)
 
 
-def with_relu(graph: Graph, name: str) -> Node | None:
-    """The layer that makes the value `name`, with a ReLU, where its one reader may have that."""
+def with_relu(graph: Graph, name: str, relu: Relu) -> Node | None:
+    """The layer that makes the value `name`, with `relu`, where its one reader may have that."""
     layer = graph.node(name)
     if layer is None or graph.sole_reader(name) is None:
         return None
-    if not isinstance(layer.operator, Convolution | FullyConnected | Add | ChannelScale):
+    operator = layer.operator
+    if not isinstance(operator, Activating):
         return None
-    return replace(layer, operator=replace(layer.operator, relu=True))
+    limits = [one.limit for one in (operator.activation, relu) if one and one.limit is not None]
+    both = Relu(min(limits, default=None))
+    return replace(layer, operator=replace(operator, activation=both))

@@ -20,6 +20,20 @@ Array = NDArray[np.floating[Any]]
 Shape = tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Relu:
+    """max(x, 0), and at most `limit`, such as 6 (Krizhevsky, "Convolutional Deep Belief Networks").
+
+    The layers that have an `activation` do it to what they make, at no cost.
+    """
+
+    limit: float | None = None
+
+    def shape(self, values: Shape) -> Shape:
+        """Unchanged."""
+        return values
+
+
 @dataclass(frozen=True, eq=False)
 class Convolution:
     """2-D convolution with symmetric zero padding: (I, H, W) -> (O, H', W').
@@ -32,7 +46,7 @@ class Convolution:
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     groups: int = 1
-    relu: bool = False
+    activation: Relu | None = None
 
     @property
     def kernel(self) -> Pair:
@@ -118,7 +132,7 @@ class FullyConnected:
 
     weight: Array
     bias: Array
-    relu: bool = False
+    activation: Relu | None = None
 
     def shape(self, features: Shape) -> Shape:
         """(I,) -> (O,)."""
@@ -130,7 +144,19 @@ class FullyConnected:
 class Add:
     """Sum of two values of one shape."""
 
-    relu: bool = False
+    activation: Relu | None = None
+
+    def shape(self, first: Shape, second: Shape) -> Shape:
+        """That of both."""
+        _expect(first == second, "shapes that differ")
+        return first
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """Product of two values of one shape."""
+
+    activation: Relu | None = None
 
     def shape(self, first: Shape, second: Shape) -> Shape:
         """That of both."""
@@ -142,7 +168,7 @@ class Add:
 class ChannelScale:
     """Each channel of the first value times its number in the second: (C, H, W) and (C, 1, 1)."""
 
-    relu: bool = False
+    activation: Relu | None = None
 
     def shape(self, images: Shape, factors: Shape) -> Shape:
         """That of the first."""
@@ -161,8 +187,8 @@ class Concatenate:
 
 
 @dataclass(frozen=True)
-class Relu:
-    """max(x, 0)."""
+class Sigmoid:
+    """1 / (1 + exp(-x))."""
 
     def shape(self, values: Shape) -> Shape:
         """Unchanged."""
@@ -170,11 +196,57 @@ class Relu:
 
 
 @dataclass(frozen=True)
-class Sigmoid:
-    """1 / (1 + exp(-x))."""
+class Tanh:
+    """The hyperbolic tangent."""
 
     def shape(self, values: Shape) -> Shape:
         """Unchanged."""
+        return values
+
+
+@dataclass(frozen=True)
+class Elu:
+    """x, or alpha * (exp(x) - 1) where x is negative (Clevert et al., 2015, arXiv 1511.07289)."""
+
+    alpha: float = 1.0
+
+    def shape(self, values: Shape) -> Shape:
+        """Unchanged."""
+        return values
+
+
+@dataclass(frozen=True)
+class Gelu:
+    """x times the standard normal distribution's share below x (arXiv 1606.08415).
+
+    `by_tanh` takes that paper's approximation of it.
+    """
+
+    by_tanh: bool = False
+
+    def shape(self, values: Shape) -> Shape:
+        """Unchanged."""
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class LeakyRelu:
+    """x, or x times the channel's number in `slopes` (C,) where x is negative.
+
+    With slopes that differ, PReLU (He et al., 2015, arXiv 1502.01852, section 2.1).
+    """
+
+    slopes: Array
+
+    @property
+    def slope(self) -> float | None:
+        """That of all channels; None where they differ."""
+        first = float(self.slopes[0])
+        return first if bool((self.slopes == first).all()) else None
+
+    def shape(self, values: Shape) -> Shape:
+        """Unchanged."""
+        _expect(values[:1] == self.slopes.shape, "channels")
         return values
 
 
@@ -188,6 +260,19 @@ class Shuffle:
         """Unchanged."""
         _expect(images[0] % self.groups == 0, "groups")
         return images
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The channels from `begin` to before `end`."""
+
+    begin: int
+    end: int
+
+    def shape(self, images: Shape) -> Shape:
+        """(C, ...) -> (end - begin, ...)."""
+        _expect(0 <= self.begin < self.end <= images[0], "channels")
+        return (self.end - self.begin, *images[1:])
 
 
 @dataclass(frozen=True)
@@ -234,9 +319,13 @@ class BatchNorm:
 
 Operator = (
     Convolution | MaxPool | AveragePool | AdaptiveAveragePool | GlobalMean | Flatten
-    | FullyConnected | Add | ChannelScale | Concatenate | Relu | Sigmoid | Shuffle | Gather
-    | LocalResponseNorm | BatchNorm
+    | FullyConnected | Add | Multiply | ChannelScale | Concatenate | Relu | LeakyRelu | Elu | Gelu
+    | Sigmoid | Tanh | Shuffle | Slice | Gather | LocalResponseNorm | BatchNorm
 )  # fmt: skip
+
+
+Activating = Convolution | FullyConnected | Add | Multiply | ChannelScale
+"""The operators that can do an `activation` to what they make."""
 
 
 def shuffle_order(channels: int, groups: int) -> NDArray[np.intp]:

@@ -20,16 +20,22 @@ from shufflenet_deploy.export.graph.operators import (
     ChannelScale,
     Concatenate,
     Convolution,
+    Elu,
     Flatten,
     FullyConnected,
     Gather,
+    Gelu,
     GlobalMean,
+    LeakyRelu,
     LocalResponseNorm,
     MaxPool,
+    Multiply,
     Operator,
     Relu,
     Shuffle,
     Sigmoid,
+    Slice,
+    Tanh,
     shuffle_order,
 )
 
@@ -77,12 +83,11 @@ def compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
     """What an operator makes of its inputs (N, ...), in their type."""
     x = inputs[0]
     match operator:
-        case Convolution(weight, bias, stride, padding, groups, relu):
+        case Convolution(weight, bias, stride, padding, groups, activation):
             y = functional.conv2d(x, _as(x, weight), _as(x, bias), stride, padding, groups=groups)
-            return y.relu() if relu else y
-        case FullyConnected(weight, bias, relu):
-            y = functional.linear(x, _as(x, weight), _as(x, bias))
-            return y.relu() if relu else y
+            return _activated(y, activation)
+        case FullyConnected(weight, bias, activation):
+            return _activated(functional.linear(x, _as(x, weight), _as(x, bias)), activation)
         case MaxPool(kernel, stride, (vertical, horizontal), non_negative):
             value = 0.0 if non_negative else -float("inf")
             sides = (horizontal, horizontal, vertical, vertical)
@@ -95,26 +100,40 @@ def compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
             return x.mean(dim=(2, 3), keepdim=keeps_map)
         case Flatten():
             return x.flatten(1)
-        case Add(relu):
-            y = x + inputs[1]
-            return y.relu() if relu else y
-        case ChannelScale(relu):
-            y = x * inputs[1]
-            return y.relu() if relu else y
+        case Add(activation):
+            return _activated(x + inputs[1], activation)
+        case ChannelScale(activation):
+            return _activated(x * inputs[1], activation)
+        case Multiply(activation):
+            return _activated(x * inputs[1], activation)
         case Concatenate():
             return torch.cat(inputs, dim=1)
         case Relu():
-            return x.relu()
+            return _activated(x, operator)
+        case LeakyRelu(slopes):
+            return functional.prelu(x, _as(x, slopes))
+        case Elu(alpha):
+            return functional.elu(x, alpha)
+        case Gelu(by_tanh):
+            return functional.gelu(x, approximate="tanh" if by_tanh else "none")
         case Sigmoid():
             return x.sigmoid()
+        case Tanh():
+            return x.tanh()
         case Shuffle(groups):
             return x[:, torch.from_numpy(shuffle_order(x.shape[1], groups))]
+        case Slice(begin, end):
+            return x[:, begin:end]
         case Gather(order):
             return x[:, list(order)]
         case LocalResponseNorm(size, alpha, beta, k):
             return functional.local_response_norm(x, size, alpha, beta, k)
         case BatchNorm(scale, shift):
             return x * _as(x, scale)[:, None, None] + _as(x, shift)[:, None, None]
+
+
+def _activated(x: Tensor, activation: Relu | None) -> Tensor:
+    return x if activation is None else x.clamp(0.0, activation.limit)
 
 
 def _as(x: Tensor, array: NDArray[np.floating]) -> Tensor:

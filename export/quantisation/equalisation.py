@@ -16,15 +16,23 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
+    Activating,
+    AdaptiveAveragePool,
+    Add,
+    AveragePool,
     ChannelScale,
     Concatenate,
     Convolution,
     Flatten,
     FullyConnected,
     Gather,
-    LocalResponseNorm,
+    GlobalMean,
+    LeakyRelu,
+    MaxPool,
+    Operator,
+    Relu,
     Shuffle,
-    Sigmoid,
+    Slice,
     shuffle_order,
 )
 from shufflenet_deploy.export.quantisation.statistics import Statistics
@@ -119,7 +127,13 @@ def _tied_channels(
     node: Node, inputs: list[list[int]], output: list[int]
 ) -> Iterator[tuple[int, int]]:
     """Pairs of channels that an operator forces to have one factor; 0 is the factor 1."""
-    match node.operator:
+    operator = node.operator
+    if not _lets_factors_through(operator):
+        yield from ((channel, 0) for each in (*inputs, output) for channel in each)
+        return
+    if isinstance(operator, Activating) and _has_limit(operator.activation):
+        yield from ((channel, 0) for channel in output)
+    match operator:
         case Convolution() | FullyConnected():
             return
         case Concatenate():
@@ -129,6 +143,8 @@ def _tied_channels(
             yield from (
                 (inputs[0][source], made) for source, made in zip(order, output, strict=True)
             )
+        case Slice(begin, end):
+            yield from zip(inputs[0][begin:end], output, strict=True)
         case Gather(order):
             yield from (
                 (inputs[0][source], made) for source, made in zip(order, output, strict=True)
@@ -136,11 +152,36 @@ def _tied_channels(
         case Flatten():
             size = len(output) // len(inputs[0])
             yield from ((inputs[0][index // size], made) for index, made in enumerate(output))
-        case Sigmoid() | LocalResponseNorm():  # neither lets a factor through
-            yield from ((channel, 0) for channel in (*inputs[0], *output))
         case ChannelScale():
             yield from zip(inputs[0], output, strict=True)
             yield from ((channel, 0) for channel in inputs[1])
         case _:  # sums, ReLU and all that pools: the same channel on all sides
             for each in inputs:
                 yield from zip(each, output, strict=True)
+
+
+def _lets_factors_through(operator: Operator) -> bool:
+    """Whether a positive factor of a channel before it becomes one after it."""
+    if isinstance(operator, Relu):
+        return not _has_limit(operator)
+    return isinstance(
+        operator,
+        Convolution
+        | FullyConnected
+        | Add
+        | ChannelScale
+        | Concatenate
+        | Flatten
+        | Shuffle
+        | Slice
+        | Gather
+        | LeakyRelu
+        | MaxPool
+        | AveragePool
+        | AdaptiveAveragePool
+        | GlobalMean,
+    )
+
+
+def _has_limit(activation: Relu | None) -> bool:
+    return activation is not None and activation.limit is not None

@@ -109,10 +109,10 @@ def _fitted(layer: Layer, exact: Tensor, coarse: Tensor) -> Layer:
     bias = torch.from_numpy(layer.bias).float().reshape(groups, -1)
     if weights.shape[-1] > MOST_INPUTS:
         placed = nearest(weights.double())
-        rough = replace(layer, weight=placed.reshape(layer.weight.shape).numpy(), relu=False)
-        error = compute(rough, [coarse]) - compute(replace(layer, relu=False), [exact])
+        rough = replace(layer, weight=placed.reshape(layer.weight.shape).numpy(), activation=None)
+        error = compute(rough, [coarse]) - compute(replace(layer, activation=None), [exact])
         means = error.mean(dim=[axis for axis in range(error.dim()) if axis != 1])
-        return replace(rough, bias=layer.bias - means.double().numpy(), relu=layer.relu)
+        return replace(rough, bias=layer.bias - means.double().numpy(), activation=layer.activation)
     moments, pull = _moments(layer, weights, bias, exact, coarse)
     factor = torch.linalg.cholesky(damp(moments, PULL))
     change = torch.cholesky_solve(pull.transpose(1, 2), factor).transpose(1, 2)

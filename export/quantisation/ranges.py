@@ -17,6 +17,7 @@ from shufflenet_deploy.export.graph.operators import (
     MaxPool,
     Operator,
     Shuffle,
+    Slice,
 )
 from shufflenet_deploy.export.quantisation.statistics import Statistics, ValueStatistics
 from shufflenet_deploy.models.quantisation import Range, Ranges, covering
@@ -37,7 +38,7 @@ class Rule:
 
 def passes_on(operator: Operator) -> bool:
     """Whether an operator's numbers are some of its input's, whose steps they then keep."""
-    return isinstance(operator, Shuffle | Gather | MaxPool | Flatten)
+    return isinstance(operator, Shuffle | Slice | Gather | MaxPool | Flatten)
 
 
 def stays_float(operator: Operator) -> bool:

@@ -26,7 +26,10 @@ def relu_before_concatenation(graph: Graph) -> Rewritten:
             or graph.sole_reader(joined.name) is not node
         ):
             continue
-        layers = [with_relu(graph, part) for part in joined.inputs if part not in positive]
+        relu = node.operator
+        # A limit concerns what is not negative too.
+        parts = [part for part in joined.inputs if relu.limit is not None or part not in positive]
+        layers = [with_relu(graph, part, relu) for part in parts]
         if all(layers):
             changed |= {layer.name: layer for layer in layers if layer is not None}
             changed[node.name] = None

@@ -14,9 +14,11 @@ from shufflenet_deploy.export.graph.operators import (
     GlobalMean,
     LocalResponseNorm,
     MaxPool,
+    Multiply,
     Relu,
     Shuffle,
     Sigmoid,
+    Slice,
 )
 
 
@@ -30,14 +32,15 @@ def non_negative(graph: Graph) -> set[str]:
                 is_positive = True
             case Convolution(weight=weight, bias=bias) | FullyConnected(weight=weight, bias=bias):
                 weights_are = bool((weight >= 0).all() and (bias >= 0).all())
-                is_positive = node.operator.relu or (inputs_are and weights_are)
-            case Add() | ChannelScale():
-                is_positive = node.operator.relu or inputs_are
+                is_positive = bool(node.operator.activation) or (inputs_are and weights_are)
+            case Add() | Multiply() | ChannelScale():
+                is_positive = bool(node.operator.activation) or inputs_are
             case (
                 MaxPool()
                 | AveragePool()
                 | GlobalMean()
                 | Shuffle()
+                | Slice()
                 | Gather()
                 | Concatenate()
                 | LocalResponseNorm()

@@ -37,7 +37,7 @@ def _moved(graph: Graph, name: str) -> dict[str, Node | None]:
     wide, reduce = expand.operator, behind.operator
     if (
         not (_keeps_pixels_apart(wide) and _keeps_pixels_apart(reduce))
-        or wide.relu
+        or wide.activation
         or reduce.groups != 1
     ):
         return {}

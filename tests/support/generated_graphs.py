@@ -16,15 +16,24 @@ from shufflenet_deploy.export.graph.operators import (
     ChannelScale,
     Concatenate,
     Convolution,
+    Elu,
     FullyConnected,
+    Gelu,
     GlobalMean,
+    LeakyRelu,
     MaxPool,
+    Multiply,
     Operator,
     Relu,
     Shape,
     Shuffle,
     Sigmoid,
+    Slice,
+    Tanh,
 )
+
+RELU = Relu()
+CURVES = (Sigmoid(), Tanh(), Elu(), Gelu(), Gelu(by_tanh=True))
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
@@ -53,27 +62,32 @@ class Building:
         return name
 
     def convolution(
-        self, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, relu: bool = False
+        self,
+        outputs: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        activation: Relu | None = None,
     ) -> str:
         inputs = self.shape()[0]
         weight = self.random.normal(size=(outputs, inputs // groups, kernel, kernel))
         bias = self.random.normal(size=outputs)
         padding = kernel // 2
         return self.add(
-            Convolution(weight, bias, (stride, stride), (padding, padding), groups, relu)
+            Convolution(weight, bias, (stride, stride), (padding, padding), groups, activation)
         )
 
-    def depthwise(self, stride: int = 1, relu: bool = False) -> str:
+    def depthwise(self, stride: int = 1, activation: Relu | None = None) -> str:
         channels = self.shape()[0]
-        return self.convolution(channels, 3, stride, channels, relu)
+        return self.convolution(channels, 3, stride, channels, activation)
 
-    def squeeze_excitation(self, reduced: int, relu: bool = False) -> str:
+    def squeeze_excitation(self, reduced: int, activation: Relu | None = None) -> str:
         source, channels = self.last, self.shape()[0]
         self.add(GlobalMean(keeps_map=True))
-        self.convolution(reduced, relu=True)
+        self.convolution(reduced, activation=RELU)
         self.convolution(channels)
         factors = self.add(Sigmoid())
-        return self.add(ChannelScale(relu), source, factors)
+        return self.add(ChannelScale(activation), source, factors)
 
 
 def _layer(building: Building, draw: Draw) -> None:
@@ -83,18 +97,18 @@ def _layer(building: Building, draw: Draw) -> None:
     groups = draw(st.sampled_from(divisors))
     stride = draw(st.sampled_from([1, 2]))
     kernel = draw(st.sampled_from([1, 3]))
-    relu = bool(draw(st.integers(0, 1)))
-    kind = draw(st.integers(0, 9))
+    activation = draw(st.sampled_from([None, RELU, Relu(6.0)]))
+    kind = draw(st.integers(0, 12))
     if min(height, width) < 3:
         stride = kernel = 1
     if kind == 0:
-        building.convolution(groups * draw(st.integers(1, 3)), kernel, stride, groups, relu)
+        building.convolution(groups * draw(st.integers(1, 3)), kernel, stride, groups, activation)
     elif kind == 1:
-        building.depthwise(stride, relu)
+        building.depthwise(stride, activation)
     elif kind == 2:
         building.add(Shuffle(groups))
     elif kind == 3:
-        building.add(Relu())
+        building.add(activation or RELU)
     elif kind == 4:
         padding = kernel // 2
         building.add(MaxPool((kernel, kernel), (stride, stride), (padding, padding)))
@@ -102,16 +116,22 @@ def _layer(building: Building, draw: Draw) -> None:
         padding = kernel // 2
         building.add(AveragePool((kernel, kernel), (stride, stride), (padding, padding)))
     elif kind == 6:
-        building.add(Sigmoid())
+        building.add(draw(st.sampled_from(CURVES)))
     elif kind == 7:
-        building.squeeze_excitation(draw(st.integers(1, 3)), relu)
+        building.squeeze_excitation(draw(st.integers(1, 3)), activation)
+    elif kind == 8:
+        begin = draw(st.integers(0, channels - 1))
+        building.add(Slice(begin, draw(st.integers(begin + 1, channels))))
+    elif kind == 9:
+        several = building.random.uniform(0, 1, channels if activation else 1)
+        building.add(LeakyRelu(np.resize(several, channels)))
     else:
         shape = building.shape()
         alike = [n.name for n in building.nodes if building.shape(n.name) == shape]
         if alike:
             other = draw(st.sampled_from(alike))
-            operator = Add(relu) if kind == 8 else Concatenate()
-            building.add(operator, building.last, other)
+            operators = Add(activation), Multiply(activation), Concatenate()
+            building.add(operators[kind - 10], building.last, other)
 
 
 @st.composite
@@ -138,18 +158,18 @@ def units(draw: Draw) -> Graph:
     inputs = groups * draw(st.integers(1, 4))
     shape = (3, draw(st.integers(5, 12)), draw(st.integers(5, 12)))
     building = Building(shape, np.random.default_rng(draw(st.integers(0, 999))))
-    building.convolution(inputs, 3, relu=True)
+    building.convolution(inputs, 3, activation=RELU)
     source = building.add(MaxPool((3, 3), (2, 2), (1, 1)))
     ungrouped = bool(draw(st.integers(0, 1)))
     reduced = draw(st.integers(0, 2))
-    building.convolution(middle, groups=1 if ungrouped else groups, relu=True)
+    building.convolution(middle, groups=1 if ungrouped else groups, activation=RELU)
     building.add(Shuffle(groups))
     building.depthwise(stride)
     if stride == 1:
         branch = building.convolution(inputs, groups=groups)
         if reduced:
             branch = building.squeeze_excitation(reduced)
-        building.add(Add(relu=True), branch, source)
+        building.add(Add(activation=RELU), branch, source)
     else:
         branch = building.convolution(groups * draw(st.integers(1, 4)), groups=groups)
         if reduced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,16 +19,22 @@ from shufflenet_deploy.export.graph.operators import (
     ChannelScale,
     Concatenate,
     Convolution,
+    Elu,
     Flatten,
     FullyConnected,
     Gather,
+    Gelu,
     GlobalMean,
+    LeakyRelu,
     LocalResponseNorm,
     MaxPool,
+    Multiply,
     Operator,
     Relu,
     Shuffle,
     Sigmoid,
+    Slice,
+    Tanh,
 )
 from shufflenet_deploy.export.graph.windows import adaptive_average_weights
 
@@ -49,6 +56,11 @@ class Emission:
         self.weights.append(numpy_helper.from_array(contiguous, name))
         return name
 
+    def number(self, name: str, value: float) -> str:
+        """One number, rounded as weights are; its name."""
+        self.weights.append(numpy_helper.from_array(np.array(value, self.dtype), name))
+        return name
+
     def integers(self, name: str, numbers: tuple[int, ...]) -> str:
         """Arguments that ONNX wants as a tensor; its name."""
         self.weights.append(numpy_helper.from_array(np.array(numbers, np.int64), name))
@@ -64,12 +76,31 @@ def _plain(type_: str, **attributes: Any) -> Callable[[Emission, Node, Operator]
     return emit
 
 
-def _with_relu(node: Node, type_: str, inputs: list[str], relu: bool, **attributes: Any) -> Nodes:
-    """An operator and perhaps a ReLU, which ONNX has no argument for."""
-    result = f"{node.name}_linear" if relu else node.name
+def _activated(
+    emission: Emission,
+    node: Node,
+    type_: str,
+    inputs: list[str],
+    activation: Relu | None,
+    **attributes: Any,
+) -> Nodes:
+    """An operator and perhaps an activation, which ONNX has no argument for."""
+    result = f"{node.name}_linear" if activation else node.name
     yield helper.make_node(type_, inputs, [result], node.name, **attributes)
-    if relu:
-        yield helper.make_node("Relu", [result], [node.name], f"{node.name}_relu")
+    if activation:
+        yield _limited(emission, f"{node.name}_relu", result, node.name, activation)
+
+
+def _limited(
+    emission: Emission, name: str, source: str, result: str, activation: Relu
+) -> onnx.NodeProto:
+    if activation.limit is None:
+        return helper.make_node("Relu", [source], [result], name)
+    ends = [
+        emission.number(f"{name}.{end}", value)
+        for end, value in (("low", 0.0), ("high", activation.limit))
+    ]
+    return helper.make_node("Clip", [source, *ends], [result], name)
 
 
 def _convolution(emission: Emission, node: Node, convolution: Convolution) -> Nodes:
@@ -77,30 +108,41 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution) -> No
     bias = emission.weight(f"{node.name}.bias", convolution.bias)
     inputs = [*node.inputs, weight, bias]
     windows = _windows(convolution)
-    return _with_relu(node, "Conv", inputs, convolution.relu, group=convolution.groups, **windows)
+    return _activated(
+        emission,
+        node,
+        "Conv",
+        inputs,
+        convolution.activation,
+        group=convolution.groups,
+        **windows,
+    )
 
 
 def _fully_connected(emission: Emission, node: Node, layer: FullyConnected) -> Nodes:
     weight = emission.weight(f"{node.name}.weight", layer.weight)
     bias = emission.weight(f"{node.name}.bias", layer.bias)
-    return _with_relu(node, "Gemm", [*node.inputs, weight, bias], layer.relu, transB=1)
+    inputs = [*node.inputs, weight, bias]
+    return _activated(emission, node, "Gemm", inputs, layer.activation, transB=1)
 
 
 def _add(emission: Emission, node: Node, add: Add) -> Nodes:
-    return _with_relu(node, "Add", list(node.inputs), add.relu)
+    return _activated(emission, node, "Add", list(node.inputs), add.activation)
 
 
-def _channel_scale(emission: Emission, node: Node, scale: ChannelScale) -> Nodes:
-    return _with_relu(node, "Mul", list(node.inputs), scale.relu)
+def _multiply(emission: Emission, node: Node, product: Multiply | ChannelScale) -> Nodes:
+    return _activated(emission, node, "Mul", list(node.inputs), product.activation)
 
 
 def _max_pool(emission: Emission, node: Node, pool: MaxPool) -> Nodes:
-    return _with_relu(node, "MaxPool", list(node.inputs), False, **_windows(pool))
+    yield helper.make_node("MaxPool", list(node.inputs), [node.name], node.name, **_windows(pool))
 
 
 def _average_pool(emission: Emission, node: Node, pool: AveragePool) -> Nodes:
     inputs, windows = list(node.inputs), _windows(pool)
-    return _with_relu(node, "AveragePool", inputs, False, count_include_pad=1, **windows)
+    yield helper.make_node(
+        "AveragePool", inputs, [node.name], node.name, count_include_pad=1, **windows
+    )
 
 
 def _windows(operator: Convolution | MaxPool | AveragePool) -> dict[str, Any]:
@@ -123,6 +165,59 @@ def _local_response_norm(emission: Emission, node: Node, norm: LocalResponseNorm
         beta=norm.beta,
         bias=norm.k,
     )
+
+
+def _relu(emission: Emission, node: Node, relu: Relu) -> Nodes:
+    yield _limited(emission, node.name, node.inputs[0], node.name, relu)
+
+
+def _leaky_relu(emission: Emission, node: Node, relu: LeakyRelu) -> Nodes:
+    if relu.slope is not None:
+        slope = relu.slope
+        yield helper.make_node("LeakyRelu", node.inputs, [node.name], node.name, alpha=slope)
+        return
+    dimensions = len(emission.shapes[node.name]) - 1
+    slopes = relu.slopes.reshape(-1, *[1] * dimensions)
+    inputs = [*node.inputs, emission.weight(f"{node.name}.slopes", slopes)]
+    yield helper.make_node("PRelu", inputs, [node.name], node.name)
+
+
+def _elu(emission: Emission, node: Node, elu: Elu) -> Nodes:
+    yield helper.make_node("Elu", node.inputs, [node.name], node.name, alpha=elu.alpha)
+
+
+def _gelu(emission: Emission, node: Node, gelu: Gelu) -> Nodes:
+    """x * (1 + erf(x / sqrt 2)) / 2, as engines recognise it: ONNX has Gelu from opset 20 on."""
+    name, (x,) = node.name, node.inputs
+    inner = x
+    if gelu.by_tanh:  # (x + 0.044715 x^3) * sqrt(2 / pi)
+        three = emission.number(f"{name}.three", 3.0)
+        small = emission.number(f"{name}.small", 0.044715)
+        yield helper.make_node("Pow", [x, three], [f"{name}_cube"], f"{name}_cube")
+        yield helper.make_node("Mul", [f"{name}_cube", small], [f"{name}_less"], f"{name}_less")
+        inner = f"{name}_sum"
+        yield helper.make_node("Add", [x, f"{name}_less"], [inner], inner)
+    factor = math.sqrt(2 / math.pi) if gelu.by_tanh else math.sqrt(0.5)
+    scale = emission.number(f"{name}.scale", factor)
+    one, half = emission.number(f"{name}.one", 1.0), emission.number(f"{name}.half", 0.5)
+    steps = (
+        ("Mul", [inner, scale], "scaled"),
+        ("Tanh" if gelu.by_tanh else "Erf", [f"{name}_scaled"], "curve"),
+        ("Add", [f"{name}_curve", one], "raised"),
+        ("Mul", [x, f"{name}_raised"], "doubled"),
+    )
+    for type_, inputs, suffix in steps:
+        yield helper.make_node(type_, inputs, [f"{name}_{suffix}"], f"{name}_{suffix}")
+    yield helper.make_node("Mul", [f"{name}_doubled", half], [name], name)
+
+
+def _slice(emission: Emission, node: Node, part: Slice) -> Nodes:
+    name = node.name
+    ends = [
+        emission.integers(f"{name}.{what}", (number,))
+        for what, number in (("begin", part.begin), ("end", part.end), ("axis", 1))
+    ]
+    yield helper.make_node("Slice", [*node.inputs, *ends], [name], name)
 
 
 def _global_mean(emission: Emission, node: Node, mean: GlobalMean) -> Nodes:
@@ -169,16 +264,22 @@ EMISSIONS: dict[type[Operator], Callable[[Emission, Node, Any], Nodes]] = {
     Convolution: _convolution,
     FullyConnected: _fully_connected,
     Add: _add,
-    ChannelScale: _channel_scale,
+    Multiply: _multiply,
+    ChannelScale: _multiply,
     MaxPool: _max_pool,
     AveragePool: _average_pool,
     AdaptiveAveragePool: _adaptive_average_pool,
     GlobalMean: _global_mean,
     LocalResponseNorm: _local_response_norm,
     Concatenate: _plain("Concat", axis=1),
-    Relu: _plain("Relu"),
+    Relu: _relu,
+    LeakyRelu: _leaky_relu,
+    Elu: _elu,
+    Gelu: _gelu,
     Sigmoid: _plain("Sigmoid"),
+    Tanh: _plain("Tanh"),
     Flatten: _plain("Flatten", axis=1),  # not a reshape to sizes of today: the batch stays free
+    Slice: _slice,
     Gather: _gather,
     Shuffle: _shuffle,
 }

@@ -64,6 +64,7 @@ def quantise(model: onnx.ModelProto, ranges: Mapping[str, Range], target: str) -
             activation_type=ACTIVATIONS[target],
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=_of_unknown_range(model, known),
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
         return onnx.load(result)
@@ -74,6 +75,13 @@ def _links(model: onnx.ModelProto) -> list[tuple[str, str]]:
     return [
         (node.input[0], node.output[0]) for node in model.graph.node if node.op_type in _KEEP_RANGE
     ]
+
+
+def _of_unknown_range(model: onnx.ModelProto, known: Mapping[str, Range]) -> list[str]:
+    """The operators that read or make what has no range: the steps of an activation, in float."""
+    graph = model.graph
+    unknown = {name for node in graph.node for name in node.output if name not in known}
+    return [node.name for node in graph.node if unknown.intersection([*node.input, *node.output])]
 
 
 @contextmanager

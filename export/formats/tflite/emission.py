@@ -13,16 +13,25 @@ from numpy.typing import NDArray
 
 from shufflenet_deploy.export.formats.tflite.builder import TFLiteBuilder
 from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
-from shufflenet_deploy.export.graph.operators import AveragePool, Convolution, MaxPool, Shape
+from shufflenet_deploy.export.graph.operators import AveragePool, Convolution, MaxPool, Relu, Shape
 from shufflenet_deploy.export.graph.windows import is_same_padding
+from shufflenet_deploy.runtime.errors import ExportError
 
 Op = schema.BuiltinOperator
 
 
-def activation(relu: bool) -> int:
-    """The function that an operator does itself."""
-    functions = schema.ActivationFunctionType
-    return functions.RELU if relu else functions.NONE  # type: ignore[no-any-return]
+_FUSED = {
+    None: schema.ActivationFunctionType.NONE,
+    Relu(): schema.ActivationFunctionType.RELU,
+    Relu(6.0): schema.ActivationFunctionType.RELU6,
+}
+
+
+def fused(activation: Relu | None, name: str) -> int:
+    """The function that the operator called `name` does itself."""
+    if activation not in _FUSED:
+        raise ExportError(f"cannot emit {name}: TFLite has a ReLU of at most 6, and no other")
+    return int(_FUSED[activation])
 
 
 def channels_last(shape: Shape) -> Shape:
@@ -61,19 +70,26 @@ class Emission:
         weight: NDArray[Any],
         bias: NDArray[Any],
         result: Shape,
-        relu: bool = False,
+        activation: Relu | None = None,
     ) -> int:
         """A product with the matrix `weight` (O, I), and `bias` (O,) added."""
         options = schema.FullyConnectedOptionsT()
-        options.fusedActivationFunction = activation(relu)
+        options.fusedActivationFunction = fused(activation, name)
         weights = self.constant(f"{name}.weight", weight)
         inputs = [x, weights, self.constant(f"{name}.bias", bias)]
         return self.operator(Op.FULLY_CONNECTED, inputs, name, result, options)
 
-    def multiply(self, name: str, first: int, second: int, shape: Shape, relu: bool = False) -> int:
+    def multiply(
+        self,
+        name: str,
+        first: int,
+        second: int,
+        shape: Shape,
+        activation: Relu | None = None,
+    ) -> int:
         """The product of two values."""
         options = schema.MulOptionsT()
-        options.fusedActivationFunction = activation(relu)
+        options.fusedActivationFunction = fused(activation, name)
         return self.operator(Op.MUL, [first, second], name, shape, options)
 
     def transpose(self, name: str, x: int, order: tuple[int, ...], result: Shape) -> int:

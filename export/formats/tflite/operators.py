@@ -14,7 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from shufflenet_deploy.export.formats.tflite.emission import Emission, Op, activation
+from shufflenet_deploy.export.formats.tflite.emission import Emission, Op, fused
 from shufflenet_deploy.export.graph.graph import Graph, Node
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
@@ -23,17 +23,23 @@ from shufflenet_deploy.export.graph.operators import (
     ChannelScale,
     Concatenate,
     Convolution,
+    Elu,
     Flatten,
     FullyConnected,
     Gather,
+    Gelu,
     GlobalMean,
+    LeakyRelu,
     LocalResponseNorm,
     MaxPool,
+    Multiply,
     Operator,
     Relu,
     Shape,
     Shuffle,
     Sigmoid,
+    Slice,
+    Tanh,
 )
 from shufflenet_deploy.export.graph.windows import adaptive_average_weights
 from shufflenet_deploy.runtime.errors import ExportError
@@ -50,7 +56,7 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution, x: in
         weight, code = convolution.weight.transpose(0, 2, 3, 1), Op.CONV_2D
     options.padding = padding
     options.strideH, options.strideW = convolution.stride
-    options.fusedActivationFunction = activation(convolution.relu)
+    options.fusedActivationFunction = fused(convolution.activation, node.name)
     weights = emission.constant(f"{node.name}.weight", weight)
     bias = emission.constant(f"{node.name}.bias", convolution.bias)
     return emission.operator(code, [x, weights, bias], node.name, emission.result(node), options)
@@ -58,7 +64,7 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution, x: in
 
 def _fully_connected(emission: Emission, node: Node, layer: FullyConnected, x: int) -> int:
     weight, result = _columns_as_nhwc(emission, node, layer.weight), emission.result(node)
-    return emission.fully_connected(node.name, x, weight, layer.bias, result, layer.relu)
+    return emission.fully_connected(node.name, x, weight, layer.bias, result, layer.activation)
 
 
 def _columns_as_nhwc(emission: Emission, node: Node, weight: NDArray[Any]) -> NDArray[Any]:
@@ -98,14 +104,15 @@ def _pool(
 
 def _add(emission: Emission, node: Node, add: Add, first: int, second: int) -> int:
     options = schema.AddOptionsT()
-    options.fusedActivationFunction = activation(add.relu)
+    options.fusedActivationFunction = fused(add.activation, node.name)
     return emission.operator(Op.ADD, [first, second], node.name, emission.result(node), options)
 
 
-def _channel_scale(
-    emission: Emission, node: Node, scale: ChannelScale, x: int, factors: int
+def _multiply(
+    emission: Emission, node: Node, product: Multiply | ChannelScale, first: int, second: int
 ) -> int:
-    return emission.multiply(node.name, x, factors, emission.result(node), scale.relu)
+    shape = emission.result(node)
+    return emission.multiply(node.name, first, second, shape, product.activation)
 
 
 def _concatenate(emission: Emission, node: Node, operator: Concatenate, *parts: int) -> int:
@@ -115,12 +122,44 @@ def _concatenate(emission: Emission, node: Node, operator: Concatenate, *parts: 
     return emission.operator(Op.CONCATENATION, list(parts), node.name, result, options)
 
 
-def _relu(emission: Emission, node: Node, operator: Relu, x: int) -> int:
-    return emission.operator(Op.RELU, [x], node.name, emission.result(node))
+def _relu(emission: Emission, node: Node, relu: Relu, x: int) -> int:
+    fused(relu, node.name)  # refuses other limits
+    code = Op.RELU if relu.limit is None else Op.RELU6
+    return emission.operator(code, [x], node.name, emission.result(node))
 
 
-def _sigmoid(emission: Emission, node: Node, operator: Sigmoid, x: int) -> int:
-    return emission.operator(Op.LOGISTIC, [x], node.name, emission.result(node))
+def _leaky_relu(emission: Emission, node: Node, relu: LeakyRelu, x: int) -> int:
+    result = emission.result(node)
+    if relu.slope is not None:
+        options = schema.LeakyReluOptionsT()
+        options.alpha = relu.slope
+        return emission.operator(Op.LEAKY_RELU, [x], node.name, result, options)
+    slopes = relu.slopes.reshape(*[1] * (len(result) - 2), -1)
+    inputs = [x, emission.constant(f"{node.name}.slopes", slopes)]
+    return emission.operator(Op.PRELU, inputs, node.name, result)
+
+
+def _elu(emission: Emission, node: Node, elu: Elu, x: int) -> int:
+    if elu.alpha != 1:
+        raise ExportError(
+            f"cannot emit {node.name}: TFLite has an ELU with alpha 1, and here it is {elu.alpha:g}"
+        )
+    return emission.operator(Op.ELU, [x], node.name, emission.result(node))
+
+
+def _gelu(emission: Emission, node: Node, gelu: Gelu, x: int) -> int:
+    options = schema.GeluOptionsT()
+    options.approximate = gelu.by_tanh
+    return emission.operator(Op.GELU, [x], node.name, emission.result(node), options)
+
+
+def _as_it_is(code: int) -> Callable[[Emission, Node, Operator, int], int]:
+    """The emission of an operator of one input that TFLite has too."""
+
+    def emit(emission: Emission, node: Node, operator: Operator, x: int) -> int:
+        return emission.operator(code, [x], node.name, emission.result(node))
+
+    return emit
 
 
 def _global_mean(emission: Emission, node: Node, mean: GlobalMean, x: int) -> int:
@@ -142,6 +181,21 @@ def _meets_its_columns(graph: Graph, name: str) -> bool:
     """Whether only layers read the flattened map whose columns can have its order instead."""
     readers = [reader.operator for reader in graph.readers(name)]
     return name != graph.output and all(isinstance(one, FullyConnected) for one in readers)
+
+
+def _slice(emission: Emission, node: Node, part: Slice, x: int) -> int:
+    """STRIDED_SLICE, whose masks leave batch and size as they are: XNNPACK takes no SLICE of it."""
+    result = emission.result(node)
+    others = len(result) - 1
+    numbers = {"begin": part.begin, "end": part.end, "strides": 1}
+    inputs = [x]
+    for what, number in numbers.items():
+        fill = 1 if what == "strides" else 0
+        ends = np.array([*[fill] * others, number], np.int32)
+        inputs.append(emission.constant(f"{node.name}.{what}", ends))
+    options = schema.StridedSliceOptionsT()
+    options.beginMask = options.endMask = (1 << others) - 1
+    return emission.operator(Op.STRIDED_SLICE, inputs, node.name, result, options)
 
 
 def _gather(emission: Emission, node: Node, gather: Gather, x: int) -> int:
@@ -229,11 +283,17 @@ EMISSIONS: dict[type[Operator], Callable[..., int]] = {
     GlobalMean: _global_mean,
     Flatten: _flatten,
     Add: _add,
-    ChannelScale: _channel_scale,
+    Multiply: _multiply,
+    ChannelScale: _multiply,
     Concatenate: _concatenate,
     Relu: _relu,
-    Sigmoid: _sigmoid,
+    LeakyRelu: _leaky_relu,
+    Elu: _elu,
+    Gelu: _gelu,
+    Sigmoid: _as_it_is(Op.LOGISTIC),
+    Tanh: _as_it_is(Op.TANH),
     Shuffle: _shuffle,
+    Slice: _slice,
     Gather: _gather,
     LocalResponseNorm: _local_response_norm,
 }

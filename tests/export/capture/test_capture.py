@@ -16,12 +16,20 @@ from shufflenet_deploy.export.graph.operators import (
     Add,
     BatchNorm,
     ChannelScale,
+    Concatenate,
     Convolution,
+    Elu,
+    Gather,
+    Gelu,
     GlobalMean,
+    LeakyRelu,
     LocalResponseNorm,
+    Multiply,
     Relu,
     Shuffle,
     Sigmoid,
+    Slice,
+    Tanh,
 )
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.models.networks import build, variant
@@ -149,14 +157,66 @@ class _Call(nn.Module):
 
 
 @pytest.mark.parametrize(
+    ("function", "kinds"),
+    [
+        (lambda x: functional.relu6(x), [Convolution]),
+        (nn.ReLU6(inplace=True), [Convolution]),
+        (lambda x: functional.hardtanh(x, 0.0, 1.5), [Convolution]),
+        (lambda x: x.clamp(min=0), [Convolution]),
+        (lambda x: x.clamp(0, 0.7), [Convolution]),
+        (lambda x: functional.relu6(x + x.sigmoid()), [Convolution, Sigmoid, Add]),
+        (functional.leaky_relu, [Convolution, LeakyRelu]),
+        (nn.LeakyReLU(0.3, inplace=True), [Convolution, LeakyRelu]),
+        (nn.PReLU(), [Convolution, LeakyRelu]),
+        (nn.PReLU(6), [Convolution, LeakyRelu]),
+        (nn.ELU(0.7), [Convolution, Elu]),
+        (functional.gelu, [Convolution, Gelu]),
+        (lambda x: functional.gelu(x, approximate="tanh"), [Convolution, Gelu]),
+        (nn.SiLU(inplace=True), [Convolution, Sigmoid, Multiply]),
+        (lambda x: x * x.sigmoid(), [Convolution, Sigmoid, Multiply]),
+        (lambda x: (x * x).relu(), [Convolution, Multiply]),
+        (torch.tanh, [Convolution, Tanh]),
+        (lambda x: x[:, 1:-2], [Convolution, Slice]),
+        (lambda x: x.narrow(1, 2, 3), [Convolution, Slice]),
+        (lambda x: x[:, 1::2], [Convolution, Gather]),
+        (lambda x: x.chunk(2, dim=1)[1], [Convolution, Slice]),
+        (lambda x: x.split([1, 5], dim=1)[1], [Convolution, Slice]),
+        (lambda x: torch.cat(x.split(4, 1)[::-1], 1), [Convolution, Slice, Slice, Concatenate]),
+    ],
+)
+def test_functions_are_their_operators(function: object, kinds: list[type]) -> None:
+    module = function if isinstance(function, nn.Module) else _Call(function)
+    found = _assert_captured(_Head(module).eval(), (9, 11))
+    assert sorted(map(str, found)) == sorted(map(str, kinds))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: functional.relu(x.tanh(), inplace=True) + x,
+        lambda x: torch.add(torch.relu_(x), x),
+        lambda x: torch.relu_(x.clone()) + x,
+        lambda x: torch.sigmoid_(functional.dropout(x, training=False)) + x,
+        lambda x: x.mul_(x.tanh()).add_(x),
+    ],
+)
+def test_what_is_done_in_place_is_seen_by_all_that_read_it_after(function: object) -> None:
+    _assert_captured(_Head(_Call(function)).eval(), (9, 11))
+
+
+@pytest.mark.parametrize(
     ("function", "name"),
     [
-        (functional.silu, "aten.silu.default"),
-        (lambda x: x * x, "aten.mul.Tensor"),
         (lambda x: x * 2, "aten.mul.Tensor"),
         (lambda x: x * x.mean(dim=(2, 3), keepdim=True).mean(dim=1, keepdim=True), "aten.mean"),
-        (lambda x: x * x.sigmoid(), "aten.mul.Tensor"),
-        (lambda x: functional.relu(torch.tanh(x) * 2), "aten.tanh.default"),
+        (lambda x: functional.relu(torch.sin(x) * 2), "aten.sin.default"),
+        (lambda x: x[:, :, 1:], "aten.slice.Tensor"),
+        (lambda x: x[:, 1], "aten.select.int"),
+        (lambda x: x.chunk(2, dim=2)[0], "aten.chunk.default"),
+        (lambda x: x.unbind(1)[0], "aten.unbind.int"),
+        (lambda x: x.clamp(-1, 1), "aten.clamp.default"),
+        (lambda x: functional.hardtanh(x), "aten.hardtanh.default"),
+        (functional.selu, "aten.selu.default"),
         (lambda x: x + 1, "aten.add.Tensor"),
         (lambda x: x.mean(dim=(1, 2)), "aten.mean.dim"),
         (lambda x: torch.cat((x, x), dim=2), "aten.cat.default.*dimension 2"),

@@ -22,14 +22,22 @@ from shufflenet_deploy.export.graph.operators import (
     Add,
     BatchNorm,
     Concatenate,
+    Elu,
     Flatten,
     FullyConnected,
     Gather,
+    Gelu,
     GlobalMean,
+    LeakyRelu,
     LocalResponseNorm,
     MaxPool,
+    Multiply,
+    Operator,
+    Relu,
     Shuffle,
     Sigmoid,
+    Slice,
+    Tanh,
 )
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.request import Request
@@ -112,7 +120,7 @@ def test_a_flattened_map_meets_its_columns(folder: Path, format_: str) -> None:
     building = _building(3, 4, 5)
     building.add(Flatten())
     weight = building.random.normal(size=(7, 60))
-    building.add(FullyConnected(weight, building.random.normal(size=7), relu=True))
+    building.add(FullyConnected(weight, building.random.normal(size=7), activation=Relu()))
     _assert_computes(building.graph(), format_, folder)
 
 
@@ -127,6 +135,57 @@ def test_a_flattened_map_that_something_else_reads(folder: Path, format_: str, e
         building.add(FullyConnected(weight, building.random.normal(size=60)), flat)
         building.add(Add(), building.last, flat)
     _assert_computes(building.graph(), format_, folder)
+
+
+@pytest.mark.parametrize("format_", LAYOUTS)
+@pytest.mark.parametrize(
+    "operator",
+    [
+        Relu(),
+        Relu(6.0),
+        LeakyRelu(np.full(8, 0.1)),
+        LeakyRelu(np.linspace(0, 0.7, 8)),
+        Elu(),
+        Gelu(),
+        Gelu(by_tanh=True),
+        Sigmoid(),
+        Tanh(),
+        Slice(2, 7),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("vector", [False, True])
+def test_what_changes_each_number_is_one_partition(
+    folder: Path, format_: str, operator: Operator, vector: bool
+) -> None:
+    building = _building(8, 4, 5)
+    building.convolution(8)
+    if vector:
+        building.add(GlobalMean())
+    building.add(operator)
+    session = _assert_computes(building.graph(), format_, folder)
+    assert session.remarks.get("delegate_partitions") in (1, None)
+
+
+@pytest.mark.parametrize("format_", LAYOUTS)
+def test_two_maps_are_multiplied(folder: Path, format_: str) -> None:
+    building = _building(4, 3, 5)
+    first = building.convolution(4)
+    building.add(Sigmoid())
+    building.add(Multiply(Relu(6.0)), building.last, first)
+    session = _assert_computes(building.graph(), format_, folder)
+    assert session.remarks.get("delegate_partitions") in (1, None)
+
+
+def test_a_limit_that_tflite_lacks_is_refused_by_name() -> None:
+    building = _building(4, 3, 3)
+    building.convolution(4, activation=Relu(1.0))
+    with pytest.raises(ExportError, match=r"cannot emit convolution_0: .* at most 6"):
+        to_tflite.emit(building.graph())
+    building = _building(4, 3, 3)
+    building.add(Elu(0.5))
+    with pytest.raises(ExportError, match=r"cannot emit elu_0: .* alpha 1"):
+        to_tflite.emit(building.graph())
 
 
 @pytest.mark.parametrize("format_", LAYOUTS)
@@ -151,13 +210,13 @@ def test_local_response_norm(folder: Path, format_: str, size: int) -> None:
 
 @pytest.mark.parametrize("format_", LAYOUTS)
 @pytest.mark.parametrize("size", [(3, 5), (1, 1)])
-@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("activation", [None, Relu(), Relu(6.0)])
 def test_squeeze_and_excitation(
-    folder: Path, format_: str, size: tuple[int, int], relu: bool
+    folder: Path, format_: str, size: tuple[int, int], activation: Relu | None
 ) -> None:
     building = _building(8, *size)
     building.convolution(8)
-    building.squeeze_excitation(2, relu)
+    building.squeeze_excitation(2, activation)
     session = _assert_computes(building.graph(), format_, folder)
     assert session.remarks.get("delegate_partitions") in (1, None)
 
@@ -213,10 +272,10 @@ def test_an_exponent_that_xnnpack_cannot_do_is_refused() -> None:
 
 def test_every_onnx_node_has_a_name_of_its_own() -> None:
     building = _building(4, 9, 9)
-    building.convolution(4, relu=True)
+    building.convolution(4, activation=Relu())
     building.add(Shuffle(2))
     building.add(AdaptiveAveragePool((6, 6)))
-    building.squeeze_excitation(2, relu=True)
+    building.squeeze_excitation(2, activation=Relu())
     names = [node.name for node in to_onnx.emit(classified(building.graph())).graph.node]
     assert all(names)
     assert len(names) == len(set(names))

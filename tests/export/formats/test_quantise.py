@@ -17,10 +17,25 @@ from generated_graphs import Building, classified
 from shufflenet_deploy.export import pipeline
 from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import lower, quantiser_for
+from shufflenet_deploy.export.formats.onnx import emit as to_onnx
+from shufflenet_deploy.export.formats.onnx.quantise import quantise as quantise_onnx
 from shufflenet_deploy.export.formats.tflite import emit as to_tflite
 from shufflenet_deploy.export.formats.tflite.quantise import quantise as quantise_tflite
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.graph.operators import ChannelScale, Convolution, GlobalMean, Sigmoid
+from shufflenet_deploy.export.graph.operators import (
+    ChannelScale,
+    Convolution,
+    Elu,
+    Gelu,
+    GlobalMean,
+    LeakyRelu,
+    Multiply,
+    Operator,
+    Relu,
+    Sigmoid,
+    Slice,
+    Tanh,
+)
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.quantisation.ranges import Rule
 from shufflenet_deploy.export.quantisation.ranges import ranges as ranges_by
@@ -169,10 +184,10 @@ def test_a_sigmoid_has_all_of_its_256_steps(tmp_path: Path) -> None:
 
 def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path: Path) -> None:
     building = Building((4, 8, 8), np.random.default_rng(0))
-    source = building.convolution(4, relu=True)
+    source = building.convolution(4, activation=Relu())
     building.add(GlobalMean(keeps_map=True))
     weight = np.full((1, 4, 1, 1), -1.0)
-    building.add(Convolution(weight, np.array([-1.0]), relu=True))
+    building.add(Convolution(weight, np.array([-1.0]), activation=Relu()))
     building.convolution(4)
     building.add(ChannelScale(), source, building.add(Sigmoid()))
     graph = classified(building.graph())
@@ -186,6 +201,48 @@ def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path
     assert session.remarks.get("delegate_partitions") == 1
     wanted = interpret(graph, inputs[0].transpose(0, 3, 1, 2))
     assert sqnr_db(wanted.astype(np.float32), session.run(inputs[0])) > 20
+
+
+@pytest.mark.parametrize(
+    ("operator", "partitions"),
+    [
+        (Relu(6.0), 1),
+        (LeakyRelu(np.full(8, 0.1)), 1),
+        (LeakyRelu(np.linspace(0, 0.7, 8)), 1),
+        (Elu(), 1),
+        (Gelu(), 2),  # XNNPACK has none in 8 bits
+        (Gelu(by_tanh=True), 2),
+        (Tanh(), 1),
+        (Slice(2, 7), 1),
+        (Multiply(), 1),
+    ],
+    ids=str,
+)
+def test_operators_of_other_networks_in_8_bits(
+    operator: Operator, partitions: int, tmp_path: Path
+) -> None:
+    building = Building((4, 8, 8), np.random.default_rng(0))
+    first = building.convolution(8, 3, activation=Relu())
+    last = building.convolution(8)
+    if isinstance(operator, Multiply):
+        building.add(operator, building.add(Sigmoid()), first)
+    else:
+        building.add(operator, last)
+    building.convolution(8, 3)
+    graph = classified(building.graph())
+    images = np.concatenate([seeded_images(1, (8, 8), seed)[..., [0, 1, 2, 0]] for seed in (0, 1)])
+    wanted = interpret(graph, images.transpose(0, 3, 1, 2)).astype(np.float32)
+    ranges = _ranges(graph, [images])
+    ranges["logits"] = ranges[graph.output]
+    tflite, onnx_ = tmp_path / "small.tflite", tmp_path / "small.onnx"
+    float_ = to_tflite.emit(graph, to_quantise=True)
+    tflite.write_bytes(quantise_tflite(float_, graph, ranges, "float32"))
+    session = open_session(tflite)
+    assert session.remarks.get("delegate_partitions") == partitions
+    assert sqnr_db(wanted, session.run(images)) > 25
+    onnx.save(quantise_onnx(to_onnx.emit(graph), ranges, "arm64"), onnx_)
+    answer = open_session(onnx_).run(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    assert sqnr_db(wanted, answer) > 25
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4, 8])

@@ -26,7 +26,7 @@ from shufflenet_deploy.runtime.decibels import sqnr_db
 
 def _graph(seed: int = 0) -> Graph:
     building = Building((4, 8, 8), np.random.default_rng(seed))
-    first = building.convolution(8, relu=True)
+    first = building.convolution(8, activation=Relu())
     building.add(Shuffle(2))
     second = building.convolution(8, kernel=3, groups=8)
     building.add(Concatenate(), first, second)

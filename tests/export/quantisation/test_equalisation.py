@@ -57,7 +57,7 @@ def test_factors_widen_within_a_bound_and_leave_both_ends(
 def _pair() -> Graph:
     """A pointwise convolution and a depthwise one, whose channels differ by three powers of ten."""
     building = Building((4, 6, 6), np.random.default_rng(0))
-    building.convolution(6, relu=True)
+    building.convolution(6, activation=Relu())
     first = building.nodes[-1].operator
     assert isinstance(first, Convolution)
     first.weight[:] *= np.logspace(0, 3, 6)[:, None, None, None] / 1000

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from generated_graphs import Building, classified, units
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.graph.operators import Convolution, FullyConnected
+from shufflenet_deploy.export.graph.operators import Convolution, FullyConnected, Relu
 from shufflenet_deploy.export.quantisation import fitting
 from shufflenet_deploy.export.quantisation.fitting import fit, round_to_nearest
 from shufflenet_deploy.export.quantisation.ranges import Rule, ranges
@@ -40,9 +40,9 @@ def _decibels(graph: Graph, other: Graph, limits: Ranges) -> float:
 def _deep(random: np.random.Generator) -> Graph:
     """Grouped and depthwise layers whose inputs have means, as behind a ReLU."""
     building = Building((3, 12, 12), random)
-    building.convolution(12, 3, stride=2, relu=True)
+    building.convolution(12, 3, stride=2, activation=Relu())
     for _ in range(4):
-        building.convolution(12, groups=3, relu=True)
+        building.convolution(12, groups=3, activation=Relu())
         building.depthwise()
     return classified(building.graph())
 

@@ -18,7 +18,7 @@ from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.formats import lower
 from shufflenet_deploy.export.gate import Gate
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.graph.operators import Convolution
+from shufflenet_deploy.export.graph.operators import Convolution, Relu
 from shufflenet_deploy.export.making import Int8Maker
 from shufflenet_deploy.export.quantisation import preparation
 from shufflenet_deploy.export.quantisation.preparation import (
@@ -42,8 +42,8 @@ def _silent(line: str) -> None:
 
 def _graph(seed: int = 0) -> Graph:
     building = Building((3, 16, 16), np.random.default_rng(seed))
-    building.convolution(12, 3, stride=2, relu=True)
-    building.convolution(12, groups=3, relu=True)
+    building.convolution(12, 3, stride=2, activation=Relu())
+    building.convolution(12, groups=3, activation=Relu())
     building.depthwise()
     building.convolution(12, groups=3)
     return classified(building.graph())

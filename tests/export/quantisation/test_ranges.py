@@ -70,8 +70,8 @@ def test_an_outlier_is_beyond_a_percentile_and_not_beyond_the_output() -> None:
 
 def test_what_is_joined_has_the_range_of_the_whole() -> None:
     building = Building((2, 6, 6), np.random.default_rng(0))
-    small = building.convolution(3, relu=True)
-    wide = Convolution(np.full((3, 3, 1, 1), 9.0), np.zeros(3), relu=True)
+    small = building.convolution(3, activation=Relu())
+    wide = Convolution(np.full((3, 3, 1, 1), 9.0), np.zeros(3), activation=Relu())
     large = building.add(MaxPool((1, 1), (1, 1)), building.add(wide))
     joined = building.add(Concatenate(), small, large)
     graph = classified(building.graph())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generated_graphs import Building, classified
-from shufflenet_deploy.export.graph.operators import Shuffle
+from shufflenet_deploy.export.graph.operators import Relu, Shuffle
 from shufflenet_deploy.export.quantisation.ranges import Rule, ranges
 from shufflenet_deploy.export.quantisation.simulation import rounding, simulate
 from shufflenet_deploy.export.quantisation.statistics import collect
@@ -41,7 +41,7 @@ def test_zero_stays_zero_and_far_away_is_the_end(limits: tuple[float, float]) ->
 
 def test_a_graph_is_rounded_where_engines_round_it() -> None:
     building = Building((4, 8, 8), np.random.default_rng(0))
-    building.convolution(8, relu=True)
+    building.convolution(8, activation=Relu())
     shuffled = building.add(Shuffle(2))
     building.convolution(8, groups=2)
     graph = classified(building.graph())

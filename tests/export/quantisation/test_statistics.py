@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from generated_graphs import Building, graphs
 from shufflenet_deploy.export.graph.graph import Graph
+from shufflenet_deploy.export.graph.operators import Relu
 from shufflenet_deploy.export.graph.reference import evaluate
 from shufflenet_deploy.export.quantisation import statistics
 from shufflenet_deploy.export.quantisation.statistics import collect, spread
@@ -61,7 +62,7 @@ def test_the_order_of_images_does_not_matter(graph: Graph, seed: int) -> None:
 
 def test_chunks_of_any_size_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     building = Building((3, 8, 8), np.random.default_rng(0))
-    building.convolution(5, 3, relu=True)
+    building.convolution(5, 3, activation=Relu())
     graph = building.graph()
     images = _images(graph, 7)
     whole = collect(graph, images)

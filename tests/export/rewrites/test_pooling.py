@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from rewriting import assert_equal, operators, start
-from shufflenet_deploy.export.graph.operators import AveragePool, Convolution, MaxPool
+from shufflenet_deploy.export.graph.operators import AveragePool, Convolution, MaxPool, Relu
 from shufflenet_deploy.export.graph.reference import interpret
 from shufflenet_deploy.export.rewrites.pooling import (
     average_pool_as_depthwise,
@@ -27,7 +27,7 @@ def test_average_pool_becomes_a_depthwise_convolution() -> None:
 def test_max_pool_is_marked_only_where_its_input_is_positive() -> None:
     for relu in (True, False):
         building = start()
-        building.convolution(4, relu=relu)
+        building.convolution(4, activation=Relu() if relu else None)
         building.add(MaxPool((3, 3), (2, 2), (1, 1)))
         assert max_pool_of_non_negative(building.graph())[1] == int(relu)
 

@@ -10,8 +10,8 @@ from shufflenet_deploy.export.rewrites.relu import relu_before_concatenation
 
 def _stride_2_end(branch_relu: bool, shortcut_is_positive: bool) -> Graph:
     building = start()
-    source = building.convolution(4, relu=shortcut_is_positive)
-    branch = building.convolution(6, relu=branch_relu)
+    source = building.convolution(4, activation=Relu() if shortcut_is_positive else None)
+    branch = building.convolution(6, activation=Relu() if branch_relu else None)
     building.add(Concatenate(), branch, source)
     building.add(Relu())
     return building.graph()
@@ -30,7 +30,7 @@ def test_relu_stays_where_the_shortcut_may_be_negative() -> None:
 
 def test_relu_moves_into_the_scaling_of_the_branch() -> None:
     building = start()
-    source = building.convolution(4, relu=True)
+    source = building.convolution(4, activation=Relu())
     building.convolution(6)
     branch = building.squeeze_excitation(2)
     building.add(Concatenate(), branch, source)
@@ -38,6 +38,6 @@ def test_relu_moves_into_the_scaling_of_the_branch() -> None:
     rewritten, places = relu_before_concatenation(building.graph())
     assert places == 1
     assert [n.operator for n in rewritten if isinstance(n.operator, ChannelScale)] == [
-        ChannelScale(relu=True)
+        ChannelScale(activation=Relu())
     ]
     assert_equal(building.graph(), rewritten)

@@ -8,7 +8,7 @@ import pytest
 
 from generated_graphs import Building
 from rewriting import assert_equal, start
-from shufflenet_deploy.export.graph.operators import GlobalMean
+from shufflenet_deploy.export.graph.operators import GlobalMean, Relu
 from shufflenet_deploy.export.rewrites.squeeze import squeeze_before_expansion
 
 
@@ -30,7 +30,9 @@ def test_the_mean_is_taken_where_there_are_fewer_channels(groups: int) -> None:
     assert squeeze_before_expansion(rewritten)[1] == 0
 
 
-@pytest.mark.parametrize("arguments", [{"relu": True}, {"kernel": 3}, {"stride": 2}, {"wide": 4}])
+@pytest.mark.parametrize(
+    "arguments", [{"activation": Relu()}, {"kernel": 3}, {"stride": 2}, {"wide": 4}]
+)
 def test_the_mean_stays_where_it_cannot_move_or_would_not_gain(arguments: dict[str, Any]) -> None:
     assert squeeze_before_expansion(_expansion(**arguments).graph())[1] == 0
 
