@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shufflenet_deploy.export.graph.graph import Graph
-from shufflenet_deploy.export.graph.operators import Convolution, FullyConnected
+from shufflenet_deploy.export.graph.operators import Affine, Convolution, FullyConnected
 from shufflenet_deploy.export.graph.reference import evaluate
 from shufflenet_deploy.runtime.errors import ExportError
 
@@ -26,9 +26,11 @@ def require_half(graph: Graph, images: Iterable[NDArray[Any]]) -> None:
     too small for float16 are rounded, and what that costs is for the verification to say.
     """
     for node in graph:
-        if isinstance(layer := node.operator, Convolution | FullyConnected):
-            for kind, numbers in (("weight", layer.weight), ("bias", layer.bias)):
-                _require(node.name, f"a {kind} with normalisation folded in", float(_most(numbers)))
+        match node.operator:
+            case Convolution(weight, bias) | FullyConnected(weight, bias) | Affine(weight, bias):
+                for kind, numbers in (("weight", weight), ("bias", bias)):
+                    what = f"a {kind} with normalisation folded in"
+                    _require(node.name, what, float(_most(numbers)))
 
     def see(name: str, value: Tensor) -> Tensor:
         _require(name, "an activation", float(value.abs().max()))

@@ -6,15 +6,14 @@ into what stands before them (`folding`). An operator without a translation is r
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import fx, nn
 
 from shufflenet_deploy.export.capture.aten import (
     ALIASES,
     BATCH,
     TRANSLATIONS,
+    Constants,
     Match,
     aten,
     refusal,
@@ -91,15 +90,15 @@ class _Translation:
             for spec in program.graph_signature.input_specs
             if spec.target is not None
         }
-        self._constants: dict[str, NDArray[np.float64]] = {
-            name: state[target].detach().double().numpy() for name, target in targets.items()
-        }
+        self._constants = Constants(
+            {name: state[target].detach() for name, target in targets.items()}
+        )
 
     def graph(self, input_shape: tuple[int, ...]) -> Graph:
         images = output = ""
         for node in self._fx_nodes:
             if node.op == "placeholder":
-                if node.name not in self._constants:
+                if node not in self._constants:
                     images = self._values[node] = "images"
             elif node.op == "output":
                 output = self._value(_result(node))
@@ -108,6 +107,8 @@ class _Translation:
         return Graph(images, input_shape, tuple(self._nodes), output)
 
     def _translate(self, node: fx.Node) -> None:
+        if self._constants.learn(node):
+            return
         if node.target in ALIASES:
             source = source_of(node)
             if source in self._values:
@@ -121,9 +122,16 @@ class _Translation:
             return
         match = recognise_shuffle(node) or recognise_local_response_norm(node)
         if match is None and node.target in TRANSLATIONS:
-            match = TRANSLATIONS[node.target](node, self._constant)
-        if match is not None:
+            match = TRANSLATIONS[node.target](node, self._constants)
+        if match is not None and self._knows_inputs(match):
             self._assign(node, self._add(node.name, match))
+
+    def _knows_inputs(self, match: Match) -> bool:
+        """Whether all that it reads has a value; else it may be in the middle of a chain."""
+        return all(
+            source in self._values if isinstance(source, fx.Node) else self._knows_inputs(source)
+            for source in match[1]
+        )
 
     def _add(self, name: str, match: Match) -> str:
         """Nodes that compute `match`; the name of its value, which is `name`."""
@@ -156,14 +164,9 @@ class _Translation:
     def _first_unknown(self, node: fx.Node) -> fx.Node:
         """Where the trouble began: a node without a value whose own inputs all have one."""
         for source in node.all_input_nodes:
-            if source not in self._values and source.name not in self._constants:
+            if source not in self._values and source not in self._constants:
                 return self._first_unknown(source)
         return node
-
-    def _constant(self, node: fx.Node) -> NDArray[np.float64]:
-        if node.name not in self._constants:
-            raise refusal(node, "weights that are computed from others have no translation")
-        return self._constants[node.name]
 
 
 def _result(output: fx.Node) -> fx.Node:

@@ -12,30 +12,21 @@ from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
     Activating,
     AdaptiveAveragePool,
-    BatchNorm,
+    Affine,
     Convolution,
     Flatten,
+    FullyConnected,
     Gather,
     GlobalMean,
     Relu,
     Shuffle,
 )
-from shufflenet_deploy.runtime.errors import ExportError
 
 
 def fold(graph: Graph) -> Graph:
-    """The graph without batch normalisation, identities, and ReLUs that a layer can do itself.
-
-    Raises `ExportError` for a batch normalisation that follows no convolution of its own.
-    """
-    graph = _fold_batch_norm(_drop_identities(_simplify_pooling(_drop_unread(graph))))
-    for node in graph:
-        if isinstance(node.operator, BatchNorm):
-            raise ExportError(
-                f"cannot export {node.name}: a batch normalisation is folded into the "
-                "convolution before it, and this one has none of its own"
-            )
-    return _fold_relu(graph)
+    """The graph without identities, and with all that a layer can do itself as a part of it."""
+    graph = _drop_identities(_simplify_pooling(_drop_unread(graph)))
+    return _fold_relu(_fold_affine(graph))
 
 
 def _drop_unread(graph: Graph) -> Graph:
@@ -83,25 +74,38 @@ def _drop_identities(graph: Graph) -> Graph:
     return graph.with_nodes(changed)
 
 
-def _fold_batch_norm(graph: Graph) -> Graph:
+def _fold_affine(graph: Graph) -> Graph:
     """Scale and shift in float64, so that the fold costs no precision."""
-    changed: dict[str, Node | None] = {}
-    for node in graph:
+    for name in [node.name for node in graph]:
+        node = graph.node(name)
+        assert node is not None
         producer = graph.node(node.inputs[0])
         if (
-            isinstance(norm := node.operator, BatchNorm)
+            isinstance(affine := node.operator, Affine)
             and producer is not None
-            and isinstance(convolution := producer.operator, Convolution)
+            and isinstance(layer := producer.operator, Convolution | FullyConnected | Affine)
+            and layer.activation is None
             and graph.sole_reader(producer.name) is node
         ):
-            folded = replace(
-                convolution,
-                weight=convolution.weight * norm.scale[:, None, None, None],
-                bias=convolution.bias * norm.scale + norm.shift,
-            )
-            changed[producer.name] = replace(producer, operator=folded)
-            changed[node.name] = None
-    return graph.with_nodes(changed)
+            folded = replace(producer, operator=_scaled(layer, affine))
+            # At once: what reads it may be another one.
+            graph = graph.with_nodes({producer.name: folded, name: None})
+    return graph
+
+
+def _scaled(
+    layer: Convolution | FullyConnected | Affine, affine: Affine
+) -> Convolution | FullyConnected | Affine:
+    """The layer that makes what `affine` makes of the layer's output."""
+    if isinstance(layer, Affine):
+        shift = layer.shift * affine.scale + affine.shift
+        return replace(layer, scale=layer.scale * affine.scale, shift=shift)
+    sides = (-1, *[1] * (layer.weight.ndim - 1))
+    return replace(
+        layer,
+        weight=layer.weight * affine.scale.reshape(sides),
+        bias=layer.bias * affine.scale + affine.shift,
+    )
 
 
 def _fold_relu(graph: Graph) -> Graph:

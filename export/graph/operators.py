@@ -306,25 +306,30 @@ class LocalResponseNorm:
 
 
 @dataclass(frozen=True, eq=False)
-class BatchNorm:
-    """x * scale + shift for each channel, in float64. Capture folds all of them away."""
+class Affine:
+    """x * scale + shift for each channel, both (C,): BN, or arithmetic with constants.
+
+    Capture makes it a part of the layer before it, where there is one.
+    """
 
     scale: NDArray[np.float64]
     shift: NDArray[np.float64]
+    activation: Relu | None = None
 
     def shape(self, values: Shape) -> Shape:
         """Unchanged."""
+        _expect(values[:1] == self.scale.shape == self.shift.shape, "channels")
         return values
 
 
 Operator = (
     Convolution | MaxPool | AveragePool | AdaptiveAveragePool | GlobalMean | Flatten
     | FullyConnected | Add | Multiply | ChannelScale | Concatenate | Relu | LeakyRelu | Elu | Gelu
-    | Sigmoid | Tanh | Shuffle | Slice | Gather | LocalResponseNorm | BatchNorm
+    | Sigmoid | Tanh | Shuffle | Slice | Gather | LocalResponseNorm | Affine
 )  # fmt: skip
 
 
-Activating = Convolution | FullyConnected | Add | Multiply | ChannelScale
+Activating = Convolution | FullyConnected | Affine | Add | Multiply | ChannelScale
 """The operators that can do an `activation` to what they make."""
 
 

@@ -15,8 +15,8 @@ from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
+    Affine,
     AveragePool,
-    BatchNorm,
     ChannelScale,
     Concatenate,
     Convolution,
@@ -128,8 +128,10 @@ def compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
             return x[:, list(order)]
         case LocalResponseNorm(size, alpha, beta, k):
             return functional.local_response_norm(x, size, alpha, beta, k)
-        case BatchNorm(scale, shift):
-            return x * _as(x, scale)[:, None, None] + _as(x, shift)[:, None, None]
+        case Affine(scale, shift, activation):
+            around = [1] * (x.dim() - 2)
+            y = x * _as(x, scale).reshape(-1, *around) + _as(x, shift).reshape(-1, *around)
+            return _activated(y, activation)
 
 
 def _activated(x: Tensor, activation: Relu | None) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import (
     Add,
+    Affine,
     AveragePool,
     ChannelScale,
     Concatenate,
@@ -33,6 +34,9 @@ def non_negative(graph: Graph) -> set[str]:
             case Convolution(weight=weight, bias=bias) | FullyConnected(weight=weight, bias=bias):
                 weights_are = bool((weight >= 0).all() and (bias >= 0).all())
                 is_positive = bool(node.operator.activation) or (inputs_are and weights_are)
+            case Affine(scale, shift, activation):
+                factors_are = bool((scale >= 0).all() and (shift >= 0).all())
+                is_positive = bool(activation) or (inputs_are and factors_are)
             case Add() | Multiply() | ChannelScale():
                 is_positive = bool(node.operator.activation) or inputs_are
             case (

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+_Norm = nn.BatchNorm1d | nn.BatchNorm2d
+
 
 def randomise(network: nn.Module, images: Tensor, seed: int = 0) -> None:
     """Give `network` seeded weights, in place, and leave it in evaluation mode.
@@ -20,14 +22,14 @@ def randomise(network: nn.Module, images: Tensor, seed: int = 0) -> None:
     make in evaluation.
     """
     generator = torch.Generator().manual_seed(seed)
-    norms = []
+    norms: list[_Norm] = []
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             fan_in = module.weight[0].numel()
             module.weight.data.normal_(0.0, (2.0 / fan_in) ** 0.5, generator=generator)
             if module.bias is not None:
                 module.bias.data.normal_(0.0, 0.1, generator=generator)
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, _Norm):
             if module.affine:
                 module.weight.data.uniform_(0.8, 1.2, generator=generator)
                 module.bias.data.normal_(0.0, 0.1, generator=generator)
@@ -37,7 +39,7 @@ def randomise(network: nn.Module, images: Tensor, seed: int = 0) -> None:
     network.eval()
 
 
-def _estimate_statistics(network: nn.Module, norms: list[nn.BatchNorm2d], images: Tensor) -> None:
+def _estimate_statistics(network: nn.Module, norms: list[_Norm], images: Tensor) -> None:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
     Add,
+    Affine,
     AveragePool,
     ChannelScale,
     Concatenate,
@@ -122,8 +123,11 @@ def _layer(building: Building, draw: Draw) -> None:
     elif kind == 8:
         begin = draw(st.integers(0, channels - 1))
         building.add(Slice(begin, draw(st.integers(begin + 1, channels))))
+    elif kind == 9 and activation != RELU:
+        scale, shift = building.random.normal(size=(2, channels))
+        building.add(Affine(scale, shift, activation))
     elif kind == 9:
-        several = building.random.uniform(0, 1, channels if activation else 1)
+        several = building.random.uniform(0, 1, channels)
         building.add(LeakyRelu(np.resize(several, channels)))
     else:
         shape = building.shape()

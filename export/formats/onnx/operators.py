@@ -15,6 +15,7 @@ from shufflenet_deploy.export.graph.graph import Graph, Node, shapes
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
+    Affine,
     AveragePool,
     ChannelScale,
     Concatenate,
@@ -117,6 +118,22 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution) -> No
         group=convolution.groups,
         **windows,
     )
+
+
+def _affine(emission: Emission, node: Node, affine: Affine) -> Nodes:
+    """Of maps a 1x1 convolution of each channel alone, which has a step for each in 8 bits."""
+    name, channels = node.name, len(affine.scale)
+    shift = emission.weight(f"{name}.shift", affine.shift)
+    if len(emission.shapes[name]) == 3:
+        scale = emission.weight(f"{name}.scale", affine.scale.reshape(-1, 1, 1, 1))
+        inputs = [*node.inputs, scale, shift]
+        yield from _activated(
+            emission, node, "Conv", inputs, affine.activation, group=channels, kernel_shape=(1, 1)
+        )
+        return
+    scale, scaled = emission.weight(f"{name}.scale", affine.scale), f"{name}_scaled"
+    yield helper.make_node("Mul", [*node.inputs, scale], [scaled], scaled)
+    yield from _activated(emission, node, "Add", [scaled, shift], affine.activation)
 
 
 def _fully_connected(emission: Emission, node: Node, layer: FullyConnected) -> Nodes:
@@ -263,6 +280,7 @@ def _adaptive_average_pool(emission: Emission, node: Node, pool: AdaptiveAverage
 EMISSIONS: dict[type[Operator], Callable[[Emission, Node, Any], Nodes]] = {
     Convolution: _convolution,
     FullyConnected: _fully_connected,
+    Affine: _affine,
     Add: _add,
     Multiply: _multiply,
     ChannelScale: _multiply,

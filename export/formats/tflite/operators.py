@@ -19,6 +19,7 @@ from shufflenet_deploy.export.graph.graph import Graph, Node
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
+    Affine,
     AveragePool,
     ChannelScale,
     Concatenate,
@@ -60,6 +61,24 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution, x: in
     weights = emission.constant(f"{node.name}.weight", weight)
     bias = emission.constant(f"{node.name}.bias", convolution.bias)
     return emission.operator(code, [x, weights, bias], node.name, emission.result(node), options)
+
+
+def _affine(emission: Emission, node: Node, affine: Affine, x: int) -> int:
+    """Of maps a 1x1 convolution of each channel alone, which has a step for each in 8 bits."""
+    name, result = node.name, emission.result(node)
+    shift = emission.constant(f"{name}.shift", affine.shift)
+    if len(result) == 4:
+        scale = emission.constant(f"{name}.scale", affine.scale.reshape(1, 1, 1, -1))
+        convolving = schema.DepthwiseConv2DOptionsT()
+        convolving.depthMultiplier = convolving.strideH = convolving.strideW = 1
+        convolving.padding = schema.Padding.VALID
+        convolving.fusedActivationFunction = fused(affine.activation, name)
+        return emission.operator(Op.DEPTHWISE_CONV_2D, [x, scale, shift], name, result, convolving)
+    scale = emission.constant(f"{name}.scale", affine.scale)
+    scaled = emission.multiply(f"{name}_scaled", x, scale, result)
+    options = schema.AddOptionsT()
+    options.fusedActivationFunction = fused(affine.activation, name)
+    return emission.operator(Op.ADD, [scaled, shift], name, result, options)
 
 
 def _fully_connected(emission: Emission, node: Node, layer: FullyConnected, x: int) -> int:
@@ -277,6 +296,7 @@ def _local_response_norm(emission: Emission, node: Node, norm: LocalResponseNorm
 EMISSIONS: dict[type[Operator], Callable[..., int]] = {
     Convolution: _convolution,
     FullyConnected: _fully_connected,
+    Affine: _affine,
     MaxPool: _max_pool,
     AveragePool: _average_pool,
     AdaptiveAveragePool: _adaptive_average_pool,

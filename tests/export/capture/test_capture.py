@@ -14,11 +14,12 @@ from shufflenet_deploy.export.capture.capture import capture
 from shufflenet_deploy.export.graph.operators import (
     AdaptiveAveragePool,
     Add,
-    BatchNorm,
+    Affine,
     ChannelScale,
     Concatenate,
     Convolution,
     Elu,
+    FullyConnected,
     Gather,
     Gelu,
     GlobalMean,
@@ -69,7 +70,7 @@ def test_every_network_is_captured_exactly(
 ) -> None:
     scale = None if network == "alexnet" else 0.25
     kinds = _assert_captured(build(variant(network, groups, scale, size)), size)
-    assert BatchNorm not in kinds
+    assert Affine not in kinds
 
 
 def test_shufflenet_is_its_own_layers_and_no_more() -> None:
@@ -156,6 +157,15 @@ class _Call(nn.Module):
         return self.function(x)  # type: ignore[operator, no-any-return]
 
 
+class _Mean(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(dim=(2, 3))
+
+
+_EACH = torch.arange(6.0)[:, None, None]
+"""A number for each channel."""
+
+
 @pytest.mark.parametrize(
     ("function", "kinds"),
     [
@@ -176,6 +186,22 @@ class _Call(nn.Module):
         (lambda x: x * x.sigmoid(), [Convolution, Sigmoid, Multiply]),
         (lambda x: (x * x).relu(), [Convolution, Multiply]),
         (torch.tanh, [Convolution, Tanh]),
+        (nn.Sequential(nn.ReLU(), nn.BatchNorm2d(6), nn.ReLU()), [Convolution, Affine]),
+        (
+            nn.Sequential(
+                nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5), nn.BatchNorm1d(5)
+            ),
+            [Convolution, GlobalMean, FullyConnected],
+        ),
+        (lambda x: (2 * x + 1) / 3 - 0.5, [Convolution]),
+        (lambda x: 1 - x.tanh(), [Convolution, Tanh, Affine]),
+        (lambda x: -x.tanh(), [Convolution, Tanh, Affine]),
+        (lambda x: x.tanh() - x, [Convolution, Tanh, Affine, Add]),
+        (lambda x: x.sigmoid().mul_(2).add_(x), [Convolution, Sigmoid, Affine, Add]),
+        (
+            lambda x: x.tanh() * torch.tensor([1.0, 2, 3, 4, 5, 6])[:, None, None],
+            [Convolution, Tanh, Affine],
+        ),
         (lambda x: x[:, 1:-2], [Convolution, Slice]),
         (lambda x: x.narrow(1, 2, 3), [Convolution, Slice]),
         (lambda x: x[:, 1::2], [Convolution, Gather]),
@@ -207,17 +233,20 @@ def test_what_is_done_in_place_is_seen_by_all_that_read_it_after(function: objec
 @pytest.mark.parametrize(
     ("function", "name"),
     [
-        (lambda x: x * 2, "aten.mul.Tensor"),
         (lambda x: x * x.mean(dim=(2, 3), keepdim=True).mean(dim=1, keepdim=True), "aten.mean"),
         (lambda x: functional.relu(torch.sin(x) * 2), "aten.sin.default"),
         (lambda x: x[:, :, 1:], "aten.slice.Tensor"),
         (lambda x: x[:, 1], "aten.select.int"),
+        (lambda x: x * torch.arange(8.0), "aten.mul.Tensor"),
+        (lambda x: functional.conv2d(x, x[:1, :, :3, :3]), "aten.slice.Tensor"),
+        (lambda x: x / x.sigmoid(), "aten.div.Tensor"),
+        (lambda x: torch.add(x, x, alpha=2), "aten.add.Tensor"),
+        (lambda x: x // 2, "aten.floor_divide"),
         (lambda x: x.chunk(2, dim=2)[0], "aten.chunk.default"),
         (lambda x: x.unbind(1)[0], "aten.unbind.int"),
         (lambda x: x.clamp(-1, 1), "aten.clamp.default"),
         (lambda x: functional.hardtanh(x), "aten.hardtanh.default"),
         (functional.selu, "aten.selu.default"),
-        (lambda x: x + 1, "aten.add.Tensor"),
         (lambda x: x.mean(dim=(1, 2)), "aten.mean.dim"),
         (lambda x: torch.cat((x, x), dim=2), "aten.cat.default.*dimension 2"),
         (lambda x: x.view(2, 2, 3, 8, 8), "aten.view.default"),
@@ -242,9 +271,25 @@ def test_dilation_is_refused() -> None:
         capture(_Head(nn.Conv2d(6, 6, 3, dilation=2)).eval(), (8, 8))
 
 
-def test_batch_norm_without_a_convolution_of_its_own_is_refused() -> None:
-    with pytest.raises(ExportError, match="none of its own"):
-        capture(_Head(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(6))).eval(), (8, 8))
+class _Normalised(nn.Module):
+    """Takes pixels of 0 to 255, and normalises them itself."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([123.0, 116.0, 103.0])[:, None, None])
+        self.register_buffer("std", torch.tensor([58.0, 57.0, 56.0])[None, :, None, None])
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv((x - self.mean) / self.std)
+        return y
+
+
+def test_a_network_that_normalises_its_input_itself() -> None:
+    assert _assert_captured(_Normalised().eval(), (8, 8)) == [Affine, Convolution]
 
 
 def test_batch_norm_without_statistics_of_its_own_is_refused() -> None:

@@ -23,6 +23,7 @@ from shufflenet_deploy.export.formats.tflite import emit as to_tflite
 from shufflenet_deploy.export.formats.tflite.quantise import quantise as quantise_tflite
 from shufflenet_deploy.export.graph.graph import Graph
 from shufflenet_deploy.export.graph.operators import (
+    Affine,
     ChannelScale,
     Convolution,
     Elu,
@@ -214,6 +215,7 @@ def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path
         (Gelu(by_tanh=True), 2),
         (Tanh(), 1),
         (Slice(2, 7), 1),
+        (Affine(np.linspace(0.01, 2, 8), np.linspace(-1, 1, 8)), 1),
         (Multiply(), 1),
     ],
     ids=str,
