@@ -24,6 +24,7 @@ from shufflenet_deploy.export.request import (
 )
 from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, parse_size
 from shufflenet_deploy.models.options import WeightsKey
+from shufflenet_deploy.models.threads import wait_without_spinning
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.command_line import Version, neighbours, print_table, run
 from shufflenet_deploy.runtime.errors import ExportError
@@ -156,6 +157,7 @@ def export(
         out=out,
     )
     _say("loading PyTorch")
+    wait_without_spinning()
     try:
         from shufflenet_deploy.export import cost, pipeline
 
