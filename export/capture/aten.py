@@ -182,9 +182,28 @@ def _adaptive_average_pool(node: fx.Node, constant: Constants) -> Match:
 
 def _mean(node: fx.Node, constant: Constants) -> Match | None:
     dimensions, keep = arguments_of(node, dim=None, keepdim=False)
-    if sorted(dimension % 4 for dimension in dimensions) != [2, 3]:
+    source = source_of(node)
+    rank = len(shape_of(source))
+    over = sorted(dimension % rank for dimension in dimensions)
+    if over == [2] and rank == 3 and source.target is node.target and not keep:
+        inner, inner_keeps = arguments_of(source, dim=None, keepdim=False)
+        if not inner_keeps and len(inner) == 1 and inner[0] % 4 in (2, 3):  # one side, then both
+            return GlobalMean(), (source_of(source),)
+    return (GlobalMean(keeps_map=keep), (source,)) if over == [2, 3] and rank == 4 else None
+
+
+def _maximum(node: fx.Node, constant: Constants) -> Match | None:
+    """The maximum of each channel's map."""
+    dimensions, keep = arguments_of(node, dim=(), keepdim=False)
+    source = source_of(node)
+    if sorted(dimension % 4 for dimension in dimensions) != [2, 3] or len(shape_of(source)) != 4:
         return None
-    return GlobalMean(keeps_map=keep), (source_of(node),)
+    return _global_maximum(source) if keep else (Flatten(), (_global_maximum(source),))
+
+
+def _global_maximum(source: fx.Node) -> Match:
+    size = _pair(shape_of(source)[2:])
+    return MaxPool(size, size), (source,)
 
 
 def _flatten(node: fx.Node, constant: Constants) -> Match | None:
@@ -302,6 +321,8 @@ def _narrow(node: fx.Node, constant: Constants) -> Match | None:
 def _part(node: fx.Node, constant: Constants) -> Match | None:
     """One of the parts that a split makes, whose sizes are those of its results."""
     split, index = source_of(node), node.args[1]
+    if split.target is aten.adaptive_max_pool2d.default and index == 0:
+        return _adaptive_max_pool(split)
     if split.target not in _SPLITS:
         return None
     _, dimension = arguments_of(split, sizes=None, dim=0)
@@ -312,6 +333,10 @@ def _part(node: fx.Node, constant: Constants) -> Match | None:
     sizes = [part.shape[1] for part in split.meta["val"]]
     begin = sum(sizes[:index])
     return _selected(source, range(begin, begin + sizes[index]))
+
+
+def _adaptive_max_pool(node: fx.Node) -> Match | None:
+    return _global_maximum(source_of(node)) if _pair(node.args[1]) == (1, 1) else None
 
 
 def _is_channels(dimension: int, source: fx.Node) -> bool:
@@ -372,6 +397,22 @@ def _gelu(node: fx.Node, constant: Constants) -> Match:
     return Gelu(by_tanh=approximate == "tanh"), (source_of(node),)
 
 
+def _hard_sigmoid(node: fx.Node, constant: Constants) -> Match:
+    return _hard_curve(source_of(node))
+
+
+def _hard_swish(node: fx.Node, constant: Constants) -> Match:
+    source = source_of(node)
+    return Multiply(), (source, _hard_curve(source))
+
+
+def _hard_curve(source: fx.Node) -> Match:
+    """At most 6 of x + 3, and no less than 0, over 6 (Howard et al., 2019, arXiv 1905.02244)."""
+    none, one = np.zeros(shape_of(source)[1]), np.ones(shape_of(source)[1])
+    limited: Match = (Relu(6.0), ((Affine(one, 3 * one), (source,)),))
+    return Affine(one / 6, none), (limited,)
+
+
 def _silu(node: fx.Node, constant: Constants) -> Match:
     source = source_of(node)
     return Multiply(), (source, (Sigmoid(), (source,)))
@@ -399,7 +440,10 @@ TRANSLATIONS: dict[Any, Callable[[fx.Node, Constants], Match | None]] = {
     aten.avg_pool2d.default: _average_pool,
     aten.adaptive_avg_pool2d.default: _adaptive_average_pool,
     aten.mean.dim: _mean,
+    aten.amax.default: _maximum,
     aten.flatten.using_ints: _flatten,
+    aten.squeeze.default: _flatten,
+    aten.squeeze.dims: _flatten,
     aten.view.default: _flatten,
     aten.reshape.default: _flatten,
     aten.linear.default: _linear,
@@ -434,6 +478,10 @@ TRANSLATIONS: dict[Any, Callable[[fx.Node, Constants], Match | None]] = {
     aten.elu.default: _elu,
     aten.elu_.default: _elu,
     aten.gelu.default: _gelu,
+    aten.hardsigmoid.default: _hard_sigmoid,
+    aten.hardsigmoid_.default: _hard_sigmoid,
+    aten.hardswish.default: _hard_swish,
+    aten.hardswish_.default: _hard_swish,
     aten.silu.default: _silu,
     aten.silu_.default: _silu,
     aten.sigmoid.default: _always(Sigmoid()),

@@ -136,13 +136,13 @@ class _Translation:
     def _add(self, name: str, match: Match) -> str:
         """Nodes that compute `match`; the name of its value, which is `name`."""
         operator, inputs = match
-        values = tuple(
-            self._value(source)
-            if isinstance(source, fx.Node)
-            else self._add(f"{name}_{type(source[0]).__name__.lower()}", source)
-            for source in inputs
-        )
-        self._nodes.append(Node(name, operator, values))
+        values = []
+        for source in inputs:
+            if isinstance(source, fx.Node):
+                values.append(self._value(source))
+            else:
+                values.append(self._add(f"{name}_{type(source[0]).__name__.lower()}", source))
+        self._nodes.append(Node(name, operator, tuple(values)))
         return name
 
     def _assign(self, node: fx.Node, value: str) -> None:

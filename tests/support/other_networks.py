@@ -103,6 +103,46 @@ def mobilenet_v2(classes: int = 7) -> nn.Sequential:
     )
 
 
+class _SqueezeExcitation(nn.Module):
+    """MobileNet V3's, with a hard sigmoid (Howard et al., 2019, arXiv 1905.02244)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(channels, channels // 4, 1)
+        self.fc2 = nn.Conv2d(channels // 4, channels, 1)
+        self.scale = nn.Hardsigmoid(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        factors = self.scale(self.fc2(torch.relu(self.fc1(self.pool(x)))))
+        scaled: Tensor = factors * x
+        return scaled
+
+
+def mobilenet_v3(classes: int = 7) -> nn.Sequential:
+    """A stem, a block and a head with hard swish."""
+    return nn.Sequential(
+        _convolution(3, 8, 3, 2, 1),
+        nn.BatchNorm2d(8),
+        nn.Hardswish(inplace=True),
+        _convolution(8, 16, 1, 1, 1),
+        nn.BatchNorm2d(16),
+        nn.Hardswish(inplace=True),
+        _convolution(16, 16, 5, 2, 16),
+        nn.BatchNorm2d(16),
+        nn.ReLU(inplace=True),
+        _SqueezeExcitation(16),
+        _convolution(16, 12, 1, 1, 1),
+        nn.BatchNorm2d(12),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(12, 16),
+        nn.BatchNorm1d(16),
+        nn.Hardswish(inplace=True),
+        nn.Linear(16, classes),
+    )
+
+
 class _ResidualWithSilu(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -133,4 +173,4 @@ def resnet_with_silu(classes: int = 7) -> nn.Sequential:
     )
 
 
-OTHER_NETWORKS = (shufflenet_v2, mobilenet_v2, resnet_with_silu)
+OTHER_NETWORKS = (shufflenet_v2, mobilenet_v2, mobilenet_v3, resnet_with_silu)

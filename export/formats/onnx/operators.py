@@ -121,19 +121,24 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution) -> No
 
 
 def _affine(emission: Emission, node: Node, affine: Affine) -> Nodes:
-    """Of maps a 1x1 convolution of each channel alone, which has a step for each in 8 bits."""
-    name, channels = node.name, len(affine.scale)
+    """A 1x1 convolution of each channel alone, which has a step for each in 8 bits."""
+    name, (x,), channels = node.name, node.inputs, len(affine.scale)
+    scale = emission.weight(f"{name}.scale", affine.scale.reshape(-1, 1, 1, 1))
     shift = emission.weight(f"{name}.shift", affine.shift)
-    if len(emission.shapes[name]) == 3:
-        scale = emission.weight(f"{name}.scale", affine.scale.reshape(-1, 1, 1, 1))
-        inputs = [*node.inputs, scale, shift]
-        yield from _activated(
-            emission, node, "Conv", inputs, affine.activation, group=channels, kernel_shape=(1, 1)
-        )
-        return
-    scale, scaled = emission.weight(f"{name}.scale", affine.scale), f"{name}_scaled"
-    yield helper.make_node("Mul", [*node.inputs, scale], [scaled], scaled)
-    yield from _activated(emission, node, "Add", [scaled, shift], affine.activation)
+    is_map = len(emission.shapes[name]) == 3
+    map_, made = (x, name) if is_map else (f"{name}_map", f"{name}_made")
+    if not is_map:
+        sides = emission.integers(f"{name}.map", (0, channels, 1, 1))
+        yield helper.make_node("Reshape", [x, sides], [map_], map_)
+    convolved = f"{made}_linear" if affine.activation else made
+    yield helper.make_node(
+        "Conv", [map_, scale, shift], [convolved], name, group=channels, kernel_shape=(1, 1)
+    )
+    if affine.activation:
+        yield _limited(emission, f"{name}_relu", convolved, made, affine.activation)
+    if not is_map:
+        sides = emission.integers(f"{name}.vector", (0, channels))
+        yield helper.make_node("Reshape", [made, sides], [name], f"{name}_vector")
 
 
 def _fully_connected(emission: Emission, node: Node, layer: FullyConnected) -> Nodes:

@@ -30,6 +30,7 @@ ACTIVATIONS = {
     "x86-64": QuantType.QUInt8,
 }
 
+_LAYERS = ("Conv", "Gemm")
 _KEEP_RANGE = ("Cast", "Relu", "Reshape", "Transpose")
 """The operators that the emitter inserts beside a node's own, and which stay inside its range."""
 
@@ -54,6 +55,7 @@ def quantise(model: onnx.ModelProto, ranges: Mapping[str, Range], target: str) -
         onnx.save(model, source)
         # The batch stays free, so shapes are inferred by onnx and not symbolically.
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        _give_each_its_own_weights(prepared)
         quantize_static(
             prepared,
             result,
@@ -75,6 +77,28 @@ def _links(model: onnx.ModelProto) -> list[tuple[str, str]]:
     return [
         (node.input[0], node.output[0]) for node in model.graph.node if node.op_type in _KEEP_RANGE
     ]
+
+
+def _give_each_its_own_weights(path: Path) -> None:
+    """Undo that layers of equal weights share them, which preparing has them do.
+
+    ONNX Runtime 1.32 does not load a quantised model of such on an x86-64 processor without VNNI
+    ("Attempt to replace the existing tensor").
+    """
+    model = onnx.load(path)
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    seen: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type not in _LAYERS:
+            continue
+        for index, name in enumerate(node.input):
+            if name in weights and name in seen:
+                copy = onnx.TensorProto()
+                copy.CopyFrom(weights[name])
+                copy.name = node.input[index] = f"{node.name}.input_{index}"
+                model.graph.initializer.append(copy)
+            seen.add(name)
+    onnx.save(model, path)
 
 
 def _of_unknown_range(model: onnx.ModelProto, known: Mapping[str, Range]) -> list[str]:

@@ -64,21 +64,20 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution, x: in
 
 
 def _affine(emission: Emission, node: Node, affine: Affine, x: int) -> int:
-    """Of maps a 1x1 convolution of each channel alone, which has a step for each in 8 bits."""
+    """A 1x1 convolution of each channel alone, which has a step for each in 8 bits."""
     name, result = node.name, emission.result(node)
+    is_map = len(result) == 4
+    made, shape = (name, result) if is_map else (f"{name}_made", (1, 1, 1, result[-1]))
+    if not is_map:
+        x = emission.reshape(f"{name}_map", x, shape)
+    scale = emission.constant(f"{name}.scale", affine.scale.reshape(1, 1, 1, -1))
     shift = emission.constant(f"{name}.shift", affine.shift)
-    if len(result) == 4:
-        scale = emission.constant(f"{name}.scale", affine.scale.reshape(1, 1, 1, -1))
-        convolving = schema.DepthwiseConv2DOptionsT()
-        convolving.depthMultiplier = convolving.strideH = convolving.strideW = 1
-        convolving.padding = schema.Padding.VALID
-        convolving.fusedActivationFunction = fused(affine.activation, name)
-        return emission.operator(Op.DEPTHWISE_CONV_2D, [x, scale, shift], name, result, convolving)
-    scale = emission.constant(f"{name}.scale", affine.scale)
-    scaled = emission.multiply(f"{name}_scaled", x, scale, result)
-    options = schema.AddOptionsT()
+    options = schema.DepthwiseConv2DOptionsT()
+    options.depthMultiplier = options.strideH = options.strideW = 1
+    options.padding = schema.Padding.VALID
     options.fusedActivationFunction = fused(affine.activation, name)
-    return emission.operator(Op.ADD, [scaled, shift], name, result, options)
+    convolved = emission.operator(Op.DEPTHWISE_CONV_2D, [x, scale, shift], made, shape, options)
+    return convolved if is_map else emission.reshape(name, convolved, result)
 
 
 def _fully_connected(emission: Emission, node: Node, layer: FullyConnected, x: int) -> int:
