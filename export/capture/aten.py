@@ -39,7 +39,7 @@ from shufflenet_deploy.export.graph.operators import (
     Slice,
     Tanh,
 )
-from shufflenet_deploy.export.graph.windows import Pair
+from shufflenet_deploy.export.graph.windows import Pair, ceil_padding
 from shufflenet_deploy.models.quantisation import STEPS, Range
 from shufflenet_deploy.runtime.errors import ExportError
 
@@ -160,10 +160,12 @@ def _max_pool(node: fx.Node, constant: Constants) -> Match:
     kernel, stride, padding, dilation, ceil = arguments_of(
         node, kernel=None, stride=None, padding=0, dilation=1, ceil=False
     )
-    if _pair(dilation) != (1, 1) or ceil:
-        raise refusal(node, "dilation and ceil_mode have no translation")
-    pool = MaxPool(_pair(kernel), _pair(stride or kernel), _pair(padding))
-    return pool, (source_of(node),)
+    if _pair(dilation) != (1, 1):
+        raise refusal(node, "dilation has no translation")
+    window = _pair(kernel), _pair(stride or kernel), _pair(padding)
+    source = source_of(node)
+    after = ceil_padding(_pair(shape_of(source)[2:]), *window) if ceil else (0, 0)
+    return MaxPool(*window, after=after), (source,)
 
 
 def _average_pool(node: fx.Node, constant: Constants) -> Match:

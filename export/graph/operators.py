@@ -76,10 +76,18 @@ class MaxPool:
     stride: Pair
     padding: Pair = (0, 0)
     non_negative: bool = False
+    after: Pair = (0, 0)
+    """Further padding below and to the right, as `windows.ceil_padding` has it."""
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether windows go beyond the map anywhere."""
+        return self.padding != (0, 0) or self.after != (0, 0)
 
     def shape(self, images: Shape) -> Shape:
         """(C, H, W) -> (C, H', W')."""
-        return (images[0], *window_counts(images[1:], self.kernel, self.stride, self.padding))
+        windows = window_counts(images[1:], self.kernel, self.stride, self.padding, self.after)
+        return (images[0], *windows)
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,9 @@ def compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
             return _activated(y, activation)
         case FullyConnected(weight, bias, activation):
             return _activated(functional.linear(x, _as(x, weight), _as(x, bias)), activation)
-        case MaxPool(kernel, stride, (vertical, horizontal), non_negative):
+        case MaxPool(kernel, stride, (top, left), non_negative, (below, right)):
             value = 0.0 if non_negative else -float("inf")
-            sides = (horizontal, horizontal, vertical, vertical)
+            sides = (left, left + right, top, top + below)
             return functional.max_pool2d(functional.pad(x, sides, value=value), kernel, stride)
         case AveragePool(kernel, stride, padding):
             return functional.avg_pool2d(x, kernel, stride, padding)

@@ -10,14 +10,15 @@ Pair = tuple[int, int]
 
 
 def window_counts(
-    size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair
+    size: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair, after: Pair = (0, 0)
 ) -> tuple[int, ...]:
     """How many windows of `kernel` fit on a map of `size`, padded on both sides.
 
-    Raises `ValueError` where none does.
+    Further padding may come `after` its last row and column. Raises `ValueError` where none fits.
     """
     counts = tuple(
-        (size[axis] + 2 * padding[axis] - kernel[axis]) // stride[axis] + 1 for axis in (0, 1)
+        (size[axis] + 2 * padding[axis] + after[axis] - kernel[axis]) // stride[axis] + 1
+        for axis in (0, 1)
     )
     if min(counts) < 1:
         raise ValueError("a map smaller than the window")
@@ -43,8 +44,25 @@ def _axis_weights(before: int, after: int) -> NDArray[np.float64]:
     return weights
 
 
-def is_same_padding(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> bool:
-    """Whether TensorFlow's ``SAME`` means this symmetric padding on a map of `size`.
+def ceil_padding(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> Pair:
+    """How much padding after the last row and column PyTorch's ``ceil_mode`` amounts to.
+
+    The last window may go beyond the padded map, and has to begin on it or before it.
+    """
+    after = []
+    for axis in (0, 1):
+        padded = size[axis] + 2 * padding[axis]
+        windows = -(-(padded - kernel[axis]) // stride[axis]) + 1
+        if (windows - 1) * stride[axis] >= size[axis] + padding[axis]:
+            windows -= 1
+        after.append(max((windows - 1) * stride[axis] + kernel[axis] - padded, 0))
+    return after[0], after[1]
+
+
+def is_same_padding(
+    size: Pair, kernel: Pair, stride: Pair, padding: Pair, after: Pair = (0, 0)
+) -> bool:
+    """Whether TensorFlow's ``SAME`` means this padding on a map of `size`.
 
     SAME pads just so much that ceil(size / stride) windows fit, and puts what is odd at the
     end: on an even map, a 3x3 window of stride 2 gets nothing before and one after.
@@ -52,6 +70,6 @@ def is_same_padding(size: Pair, kernel: Pair, stride: Pair, padding: Pair) -> bo
     for axis in (0, 1):
         windows = -(-size[axis] // stride[axis])
         total = max((windows - 1) * stride[axis] + kernel[axis] - size[axis], 0)
-        if total != 2 * padding[axis]:
+        if total != 2 * padding[axis] + after[axis] or total // 2 != padding[axis]:
             return False
     return True

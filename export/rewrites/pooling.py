@@ -40,7 +40,7 @@ def max_pool_of_non_negative(graph: Graph) -> Rewritten:
         node.name: replace(node, operator=replace(pool, non_negative=True))
         for node in graph
         if isinstance(pool := node.operator, MaxPool)
-        and pool.padding != (0, 0)
+        and pool.is_padded
         and not pool.non_negative
         and node.inputs[0] in positive
     }

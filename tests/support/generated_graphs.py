@@ -112,7 +112,9 @@ def _layer(building: Building, draw: Draw) -> None:
         building.add(activation or RELU)
     elif kind == 4:
         padding = kernel // 2
-        building.add(MaxPool((kernel, kernel), (stride, stride), (padding, padding)))
+        after = draw(st.tuples(st.integers(0, padding), st.integers(0, padding)))
+        pool = MaxPool((kernel, kernel), (stride, stride), (padding, padding), after=after)
+        building.add(pool)
     elif kind == 5:
         padding = kernel // 2
         building.add(AveragePool((kernel, kernel), (stride, stride), (padding, padding)))

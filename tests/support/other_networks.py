@@ -143,6 +143,36 @@ def mobilenet_v3(classes: int = 7) -> nn.Sequential:
     )
 
 
+class _Fire(nn.Module):
+    """SqueezeNet's (Iandola et al., 2016, arXiv 1602.07360, figure 1)."""
+
+    def __init__(self, inputs: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, squeezed, 1)
+        self.expand1 = nn.Conv2d(squeezed, expanded, 1)
+        self.expand3 = nn.Conv2d(squeezed, expanded, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.squeeze(x).relu()
+        return torch.cat([self.expand1(x).relu(), self.expand3(x).relu()], 1)
+
+
+def squeezenet(classes: int = 7) -> nn.Sequential:
+    """A stem, two modules behind poolings in ceil mode, and a head without a linear layer."""
+    return nn.Sequential(
+        nn.Conv2d(3, 12, 7, 2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        _Fire(12, 4, 8),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+        _Fire(16, 6, 10),
+        nn.Dropout(0.5),
+        nn.Conv2d(20, classes, 1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+
+
 class _ResidualWithSilu(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -173,4 +203,4 @@ def resnet_with_silu(classes: int = 7) -> nn.Sequential:
     )
 
 
-OTHER_NETWORKS = (shufflenet_v2, mobilenet_v2, mobilenet_v3, resnet_with_silu)
+OTHER_NETWORKS = (shufflenet_v2, mobilenet_v2, mobilenet_v3, squeezenet, resnet_with_silu)

@@ -157,7 +157,9 @@ def _multiply(emission: Emission, node: Node, product: Multiply | ChannelScale) 
 
 
 def _max_pool(emission: Emission, node: Node, pool: MaxPool) -> Nodes:
-    yield helper.make_node("MaxPool", list(node.inputs), [node.name], node.name, **_windows(pool))
+    (top, left), (below, right) = pool.padding, pool.after
+    windows = {**_windows(pool), "pads": (top, left, top + below, left + right)}
+    yield helper.make_node("MaxPool", list(node.inputs), [node.name], node.name, **windows)
 
 
 def _average_pool(emission: Emission, node: Node, pool: AveragePool) -> Nodes:

@@ -113,23 +113,25 @@ class Emission:
         mode: int = Op.PAD,
         explicit: bool = False,
     ) -> tuple[int, int]:
-        """The tensor to read, and the operator's padding: PyTorch's symmetric one is made here.
+        """The tensor to read, and the operator's padding: what is not SAME is made here.
 
         XNNPACK fuses a PAD with zeros into the convolution after it. `explicit` is for operators
         whose own padding is something else.
         """
         name = f"{node.name}_padded"
         channels, height, width = self.shapes[node.inputs[0]]
-        vertical, horizontal = layer.padding
-        if (vertical, horizontal) == (0, 0):
+        top, left = layer.padding
+        after = layer.after if isinstance(layer, MaxPool) else (0, 0)
+        below, right = top + after[0], left + after[1]
+        if (top, left, below, right) == (0, 0, 0, 0):
             return x, schema.Padding.VALID
         if not explicit and is_same_padding(
-            (height, width), layer.kernel, layer.stride, layer.padding
+            (height, width), layer.kernel, layer.stride, layer.padding, after
         ):
             return x, schema.Padding.SAME
-        sides = np.array([[0, 0], [vertical, vertical], [horizontal, horizontal], [0, 0]], np.int32)
+        sides = np.array([[0, 0], [top, below], [left, right], [0, 0]], np.int32)
         inputs = [x, self.constant(f"{name}.sides", sides)]
-        shape = channels_last((channels, height + 2 * vertical, width + 2 * horizontal))
+        shape = channels_last((channels, height + top + below, width + left + right))
         options: Any = schema.PadOptionsT()
         if mode == Op.PADV2:
             lowest = np.array([np.finfo(np.float32).min])

@@ -98,23 +98,24 @@ def _columns_as_nhwc(emission: Emission, node: Node, weight: NDArray[Any]) -> ND
 
 
 def _max_pool(emission: Emission, node: Node, pool: MaxPool, x: int) -> int:
-    # Zeros are for what is known not to be negative: XNNPACK takes no other padding.
+    # Zeros are for what is known not to be negative: XNNPACK takes no other padding but its own.
     lowest = Op.MIRROR_PAD if emission.to_quantise else Op.PADV2
     mode = Op.PAD if pool.non_negative else lowest
-    return _pool(emission, node, pool, x, Op.MAX_POOL_2D, mode)
+    x, padding = emission.padded(node, x, pool, mode)
+    return _pool(emission, node, pool, x, Op.MAX_POOL_2D, padding)
 
 
 def _average_pool(emission: Emission, node: Node, pool: AveragePool, x: int) -> int:
     # TFLite averages over what is not padding: so the zeros become part of the map.
-    return _pool(emission, node, pool, x, Op.AVERAGE_POOL_2D, Op.PAD)
+    x, padding = emission.padded(node, x, pool, Op.PAD, explicit=True)
+    return _pool(emission, node, pool, x, Op.AVERAGE_POOL_2D, padding)
 
 
 def _pool(
-    emission: Emission, node: Node, pool: MaxPool | AveragePool, x: int, code: int, mode: int
+    emission: Emission, node: Node, pool: MaxPool | AveragePool, x: int, code: int, padding: int
 ) -> int:
-    x, _ = emission.padded(node, x, pool, mode, explicit=True)
     options = schema.Pool2DOptionsT()
-    options.padding = schema.Padding.VALID
+    options.padding = padding
     options.filterHeight, options.filterWidth = pool.kernel
     options.strideH, options.strideW = pool.stride
     return emission.operator(code, [x], node.name, emission.result(node), options)

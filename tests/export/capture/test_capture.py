@@ -7,6 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -264,8 +266,8 @@ def test_what_is_done_in_place_is_seen_by_all_that_read_it_after(function: objec
         (lambda x: x.view(2, 2, 3, 8, 8), "aten.view.default"),
         (lambda x: x.view(2, 2, 3, 8, 8).transpose(2, 3).reshape(2, 6, 8, 8), "aten.view.default"),
         (
-            lambda x: functional.max_pool2d(x, 3, 2, ceil_mode=True),
-            "aten.max_pool2d.default.*ceil_mode",
+            lambda x: functional.max_pool2d(x, 2, dilation=2),
+            "aten.max_pool2d.default.*dilation",
         ),
         (
             lambda x: functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
@@ -321,3 +323,20 @@ def test_capturing_leaves_the_network_alone() -> None:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     capture(network, (32, 32))
     assert all(tensor.equal(before[name]) for name, tensor in network.state_dict().items())
+
+
+@given(
+    size=st.tuples(st.integers(4, 12), st.integers(4, 12)),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    padded=st.booleans(),
+)
+@settings(max_examples=25)
+def test_max_pooling_in_ceil_mode(
+    size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], padded: bool
+) -> None:
+    padding = (kernel[0] // 2, kernel[1] // 2) if padded else 0
+    pool = nn.MaxPool2d(kernel, stride, padding, ceil_mode=True)
+    images = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    graph = capture(pool, size)
+    np.testing.assert_array_equal(interpret(graph, images.numpy()), pool(images).double().numpy())
