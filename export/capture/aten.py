@@ -133,11 +133,10 @@ def _convolution(node: fx.Node, constant: Constants) -> Match:
     weight, bias, stride, padding, dilation, groups = arguments_of(
         node, weight=None, bias=None, stride=1, padding=0, dilation=1, groups=1
     )
-    if _pair(dilation) != (1, 1):
-        raise refusal(node, f"dilation {dilation} has no translation")
     weights = constant(weight)
     biases = np.zeros(len(weights)) if bias is None else constant(bias)
-    convolution = Convolution(weights, biases, _pair(stride), _pair(padding), groups)
+    window = _pair(stride), _pair(padding)
+    convolution = Convolution(weights, biases, *window, groups, dilation=_pair(dilation))
     return convolution, (source_of(node),)
 
 

@@ -47,11 +47,18 @@ class Convolution:
     padding: Pair = (0, 0)
     groups: int = 1
     activation: Relu | None = None
+    dilation: Pair = (1, 1)
 
     @property
     def kernel(self) -> Pair:
-        """Height and width of the window."""
+        """Height and width of the filters."""
         return self.weight.shape[2], self.weight.shape[3]
+
+    @property
+    def window(self) -> Pair:
+        """Height and width of what a filter sees: more than its own where it is dilated."""
+        (height, width), (down, across) = self.kernel, self.dilation
+        return (height - 1) * down + 1, (width - 1) * across + 1
 
     @property
     def is_depthwise(self) -> bool:
@@ -62,7 +69,7 @@ class Convolution:
     def shape(self, images: Shape) -> Shape:
         """As the class says."""
         _expect(images[0] == self.weight.shape[1] * self.groups, "channels")
-        return (len(self.bias), *window_counts(images[1:], self.kernel, self.stride, self.padding))
+        return (len(self.bias), *window_counts(images[1:], self.window, self.stride, self.padding))
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,9 @@ def compute(operator: Operator, inputs: list[Tensor]) -> Tensor:
     """What an operator makes of its inputs (N, ...), in their type."""
     x = inputs[0]
     match operator:
-        case Convolution(weight, bias, stride, padding, groups, activation):
-            y = functional.conv2d(x, _as(x, weight), _as(x, bias), stride, padding, groups=groups)
+        case Convolution(weight, bias, stride, padding, groups, activation, dilation):
+            weights = _as(x, weight), _as(x, bias)
+            y = functional.conv2d(x, *weights, stride, padding, dilation, groups)
             return _activated(y, activation)
         case FullyConnected(weight, bias, activation):
             return _activated(functional.linear(x, _as(x, weight), _as(x, bias)), activation)

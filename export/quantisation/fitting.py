@@ -158,11 +158,13 @@ def _places(layer: Layer, values: Tensor) -> Tensor:
     if isinstance(layer, FullyConnected):
         return values[None]
     inputs = layer.weight.shape[1] * math.prod(layer.kernel)
-    (height, width), (down, across) = layer.kernel, layer.stride
+    (height, width), (down, across) = layer.window, layer.stride
     vertical, horizontal = layer.padding
     if layer.padding != (0, 0):
         values = functional.pad(values, (horizontal, horizontal, vertical, vertical))
-    windows = values.unfold(2, height, down).unfold(3, width, across)  # a view: nothing is copied
+    # Views: nothing is copied.
+    windows = values.unfold(2, height, down).unfold(3, width, across)
+    windows = windows[..., :: layer.dilation[0], :: layer.dilation[1]]
     rows, columns = windows.shape[2:4]
     most = min(
         max(FEWEST_PLACES, PLACES_PER_INPUT * inputs), MOST_NUMBERS // (layer.groups * inputs)

@@ -69,13 +69,15 @@ class Building:
         stride: int = 1,
         groups: int = 1,
         activation: Relu | None = None,
+        dilation: int = 1,
     ) -> str:
         inputs = self.shape()[0]
         weight = self.random.normal(size=(outputs, inputs // groups, kernel, kernel))
         bias = self.random.normal(size=outputs)
-        padding = kernel // 2
+        padding = kernel // 2 * dilation
+        window = (stride, stride), (padding, padding)
         return self.add(
-            Convolution(weight, bias, (stride, stride), (padding, padding), groups, activation)
+            Convolution(weight, bias, *window, groups, activation, (dilation, dilation))
         )
 
     def depthwise(self, stride: int = 1, activation: Relu | None = None) -> str:
@@ -103,7 +105,8 @@ def _layer(building: Building, draw: Draw) -> None:
     if min(height, width) < 3:
         stride = kernel = 1
     if kind == 0:
-        building.convolution(groups * draw(st.integers(1, 3)), kernel, stride, groups, activation)
+        outputs, dilation = groups * draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        building.convolution(outputs, kernel, stride, groups, activation, dilation)
     elif kind == 1:
         building.depthwise(stride, activation)
     elif kind == 2:

@@ -109,6 +109,8 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution) -> No
     bias = emission.weight(f"{node.name}.bias", convolution.bias)
     inputs = [*node.inputs, weight, bias]
     windows = _windows(convolution)
+    if convolution.dilation != (1, 1):
+        windows["dilations"] = convolution.dilation
     return _activated(
         emission,
         node,

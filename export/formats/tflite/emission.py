@@ -121,12 +121,13 @@ class Emission:
         name = f"{node.name}_padded"
         channels, height, width = self.shapes[node.inputs[0]]
         top, left = layer.padding
+        window = layer.window if isinstance(layer, Convolution) else layer.kernel
         after = layer.after if isinstance(layer, MaxPool) else (0, 0)
         below, right = top + after[0], left + after[1]
         if (top, left, below, right) == (0, 0, 0, 0):
             return x, schema.Padding.VALID
         if not explicit and is_same_padding(
-            (height, width), layer.kernel, layer.stride, layer.padding, after
+            (height, width), window, layer.stride, layer.padding, after
         ):
             return x, schema.Padding.SAME
         sides = np.array([[0, 0], [top, below], [left, right], [0, 0]], np.int32)

@@ -57,6 +57,7 @@ def _convolution(emission: Emission, node: Node, convolution: Convolution, x: in
         weight, code = convolution.weight.transpose(0, 2, 3, 1), Op.CONV_2D
     options.padding = padding
     options.strideH, options.strideW = convolution.stride
+    options.dilationHFactor, options.dilationWFactor = convolution.dilation
     options.fusedActivationFunction = fused(convolution.activation, node.name)
     weights = emission.constant(f"{node.name}.weight", weight)
     bias = emission.constant(f"{node.name}.bias", convolution.bias)

@@ -190,6 +190,8 @@ _EACH = torch.arange(6.0)[:, None, None]
         (lambda x: x * x.sigmoid(), [Convolution, Sigmoid, Multiply]),
         (lambda x: (x * x).relu(), [Convolution, Multiply]),
         (torch.tanh, [Convolution, Tanh]),
+        (nn.Conv2d(6, 6, 3, padding=2, dilation=2), [Convolution, Convolution]),
+        (nn.Conv2d(6, 6, (3, 2), 2, dilation=(1, 3), groups=6), [Convolution, Convolution]),
         (functional.hardsigmoid, [Convolution, Affine]),
         (nn.Hardswish(inplace=True), [Convolution, Affine, Affine, Multiply]),
         (lambda x: x * functional.relu6(x + 3) / 6, [Convolution, Affine, Multiply, Affine]),
@@ -278,11 +280,6 @@ def test_what_is_done_in_place_is_seen_by_all_that_read_it_after(function: objec
 def test_what_has_no_translation_is_refused_by_name(function: object, name: str) -> None:
     with pytest.raises(ExportError, match=f"cannot export operator {name}"):
         capture(_Head(_Call(function)).eval(), (8, 8))
-
-
-def test_dilation_is_refused() -> None:
-    with pytest.raises(ExportError, match="dilation"):
-        capture(_Head(nn.Conv2d(6, 6, 3, dilation=2)).eval(), (8, 8))
 
 
 class _Normalised(nn.Module):

@@ -171,6 +171,15 @@ def test_what_changes_each_number_is_one_partition(
 
 
 @pytest.mark.parametrize("format_", LAYOUTS)
+@pytest.mark.parametrize("groups", [1, 8])
+def test_a_dilated_convolution_is_one_partition(folder: Path, format_: str, groups: int) -> None:
+    building = _building(8, 9, 7)
+    building.convolution(8, 3, groups=groups, dilation=2)
+    session = _assert_computes(building.graph(), format_, folder)
+    assert session.remarks.get("delegate_partitions") in (1, None)
+
+
+@pytest.mark.parametrize("format_", LAYOUTS)
 def test_two_maps_are_multiplied(folder: Path, format_: str) -> None:
     building = _building(4, 3, 5)
     first = building.convolution(4)

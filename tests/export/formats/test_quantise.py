@@ -204,6 +204,15 @@ def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path
     assert sqnr_db(wanted.astype(np.float32), session.run(inputs[0])) > 20
 
 
+_DILATED = Convolution(
+    np.random.default_rng(1).normal(size=(8, 1, 3, 3)),
+    np.zeros(8),
+    padding=(2, 2),
+    groups=8,
+    dilation=(2, 2),
+)
+
+
 @pytest.mark.parametrize(
     ("operator", "partitions"),
     [
@@ -215,6 +224,7 @@ def test_a_layer_that_no_image_activates_does_not_keep_tflite_from_int8(tmp_path
         (Gelu(by_tanh=True), 2),
         (Tanh(), 1),
         (Slice(2, 7), 1),
+        (_DILATED, 1),
         (Affine(np.linspace(0.01, 2, 8), np.linspace(-1, 1, 8)), 1),
         (Multiply(), 1),
     ],
