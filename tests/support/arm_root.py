@@ -42,6 +42,8 @@ _NEVER_IMPORTED = (
 """By a worker, of the standard library."""
 _MOUNTED = ("home", "run", "tmp", "etc/ssh", "proc", "sys", "opt/first")
 """What is a test's own; all else is shared."""
+_MOST_PROCESSES = 10_000
+"""So many processes and threads are seen in /proc, from the board's start on."""
 _PASSWD = """\
 root:*:0:0:root:/root:/bin/bash
 sshd:*:106:65534::/run/sshd:/usr/sbin/nologin
@@ -266,7 +268,18 @@ def _describe_hardware(folder: Path) -> None:
     proc = folder / "proc"
     if (proc / "cpuinfo").exists():
         return  # the board was here before; what a test has changed stays
-    for name in ("self", "thread-self", "meminfo", "stat", "loadavg", "uptime", "mounts", "sys"):
+    names = (
+        "self",
+        "thread-self",
+        "meminfo",
+        "stat",
+        "loadavg",
+        "uptime",
+        "mounts",
+        "locks",
+        "sys",
+    )
+    for name in (*names, *map(str, range(1, _MOST_PROCESSES))):
         (proc / name).symlink_to(f"/.proc/{name}")
     (proc / "cpuinfo").write_text("".join(_CORE.format(core=core) for core in range(4)))
     (proc / "device-tree").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -19,8 +20,8 @@ from waiting import wait_until
 Act = Callable[[Soaked, random.Random], None]
 
 _SSH = "ssh_config"
-_HANGS = (10, 90)
-"""Seconds: one that is to be waited for, and one that is too long."""
+_HANGS = (10.0, math.inf)
+"""Seconds: one that is to be waited for, and one that lasts until the command gives up."""
 _LOOKING_SECONDS = 600  # on a loaded machine
 _DAY = 24 * 3600
 _CLOCKS = (0, 3600, -3600, _DAY, -2 * _DAY, 40 * _DAY, 400 * _DAY, -400 * _DAY)
@@ -42,9 +43,7 @@ class Fault:
     """Whether what follows happens meanwhile: the command need not notice by itself."""
 
 
-def _kill_first(
-    soaked: Soaked, find: Callable[[], list[int]], number: int, seconds: float = 0.0
-) -> None:
+def _kill_first(soaked: Soaked, find: Callable[[], list[int]], number: int, seconds: float) -> None:
     """Send a signal to the first process that `find` finds, unless the command ends before.
 
     With `seconds` it goes on after them.
@@ -54,13 +53,12 @@ def _kill_first(
         with suppress(ProcessLookupError):
             os.kill(process, number)
             end = time.monotonic() + seconds
-            while time.monotonic() < end and not soaked.has_ended():
-                time.sleep(0.1)
+            wait_until(lambda: soaked.has_ended() or time.monotonic() > end)  # noqa: B023
             if seconds:
                 os.kill(process, signal.SIGCONT)
 
 
-def _on_device(words: str, *numbers: int, hangs: tuple[int, ...] = (0,)) -> Act:
+def _on_device(words: str, *numbers: int, hangs: tuple[float, ...] = (0.0,)) -> Act:
     def strike(soaked: Soaked, dice: random.Random) -> None:
         number, seconds = dice.choice(numbers), dice.choice(hangs)
         _kill_first(soaked, lambda: running(soaked.board, words), number, seconds)
@@ -68,7 +66,7 @@ def _on_device(words: str, *numbers: int, hangs: tuple[int, ...] = (0,)) -> Act:
     return strike
 
 
-def _on_host(words: str, *numbers: int, hangs: tuple[int, ...] = (0,)) -> Act:
+def _on_host(words: str, *numbers: int, hangs: tuple[float, ...] = (0.0,)) -> Act:
     def strike(soaked: Soaked, dice: random.Random) -> None:
         number, seconds = dice.choice(numbers), dice.choice(hangs)
         _kill_first(soaked, lambda: soaked.on_host(words), number, seconds)

@@ -249,7 +249,7 @@ def soaked(folder: Path, artifact: Path) -> Iterator[Soaked]:
             finally:
                 if scene.process:
                     scene.process.kill()
-                    scene.process.wait()
+                    scene.process.communicate()
         finally:
             pi.off()
 
