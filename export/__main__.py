@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -24,7 +25,6 @@ from shufflenet_deploy.export.request import (
 )
 from shufflenet_deploy.models.networks import NETWORKS, SHUFFLENET, parse_size
 from shufflenet_deploy.models.options import WeightsKey
-from shufflenet_deploy.models.threads import wait_without_spinning
 from shufflenet_deploy.runtime.artifact import Artifact
 from shufflenet_deploy.runtime.command_line import Version, neighbours, print_table, run
 from shufflenet_deploy.runtime.errors import ExportError
@@ -157,7 +157,9 @@ def export(
         out=out,
     )
     _say("loading PyTorch")
-    wait_without_spinning()
+    # PyTorch's threads keep their cores busy while they wait for each other, which takes a multiple
+    # of the time where other programs need these too (OpenMP specification, OMP_WAIT_POLICY).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from shufflenet_deploy.export import cost, pipeline
 

@@ -13,7 +13,6 @@ import typer
 
 from shufflenet_deploy.models.networks import SHUFFLENET, parse_size
 from shufflenet_deploy.models.options import WeightsKey
-from shufflenet_deploy.models.threads import wait_without_spinning
 from shufflenet_deploy.models.training.recipe import (
     IMAGENET,
     QAT,
@@ -201,7 +200,6 @@ def train(
     try:
         request.check()
         _say("loading PyTorch")
-        wait_without_spinning()
         try:
             from shufflenet_deploy.models.training import run as train_run
         except ImportError as error:
