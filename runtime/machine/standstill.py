@@ -58,6 +58,8 @@ class Standstill:
         self._clock = clock
         self._used = used
         self._last_used = self._used(process)
+        # Some systems say 0 of whatever process; this one has used some to come here.
+        self._is_told = bool(used(os.getpid()))
         self._looked = clock()
         self._idle = self._silent = 0.0
 
@@ -72,7 +74,7 @@ class Standstill:
         self._looked = now
         self._silent += passed
         used = self._used(self._process)
-        if not used or used != self._last_used:  # where it is always 0 it is not known either
+        if used is None or not self._is_told or used != self._last_used:
             self._last_used, self._idle = used, 0.0
         else:
             self._idle += passed

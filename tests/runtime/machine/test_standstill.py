@@ -22,13 +22,21 @@ LOOK = 2.0
 
 
 class Watched:
-    """A process, and who looks at it, on a clock that this sets."""
+    """A process, and who looks at it, on a clock that this sets.
 
-    def __init__(self, used: float | None = 1.0, idle_seconds: float = 0.0) -> None:
-        self.now, self.used = 1000.0, used
+    Who looks has used `own` seconds of a processor; as many as the process where None.
+    """
+
+    def __init__(
+        self, used: float | None = 1.0, idle_seconds: float = 0.0, own: float | None = None
+    ) -> None:
+        self.now, self.used, self._own = 1000.0, used, own
         self.standstill = Standstill(
-            1, idle_seconds, clock=lambda: self.now, used=lambda process: self.used
+            1, idle_seconds, clock=lambda: self.now, used=self._processor_seconds
         )
+
+    def _processor_seconds(self, process: int) -> float | None:
+        return self._own if process == os.getpid() and self._own is not None else self.used
 
     def look(self, computed: float = 0.0, passed: float = LOOK) -> str | None:
         self.now += passed
@@ -60,6 +68,10 @@ def test_one_that_computes_may_be_silent_for_long() -> None:
     after = watched.looks_until_ended(2 * SILENT_SECONDS, computed=0.01)
     assert after == SILENT_SECONDS + LOOK
     assert "said nothing" in (watched.look() or "")
+
+
+def test_one_that_was_stopped_before_its_first_tick_is_ended() -> None:
+    assert Watched(0.0, own=0.2).looks_until_ended(200) == IDLE_SECONDS + LOOK
 
 
 @pytest.mark.parametrize("used", [None, 0.0])
