@@ -49,7 +49,8 @@ class PlainnetSession:
         for step, function in zip(self._steps, self._functions, strict=True):
             taken = [values[name] for name in step["inputs"]]
             output = function(step, self._weights, *taken)
-            values[step["name"]] = np.maximum(output, 0) if step.get("relu") else output
+            clip = step.get("clip")
+            values[step["name"]] = np.clip(output, *clip) if clip else output
         return values[self._output]
 
 
@@ -126,7 +127,7 @@ _OPERATORS: dict[str, Callable[..., Array]] = {
     "Add": lambda step, _, x, y: x + y,
     "ChannelScale": lambda step, _, x, y: x * y,
     "Concatenate": lambda step, _, *values: np.concatenate(values, axis=1),
-    "Relu": lambda step, _, x: np.maximum(x, 0),
+    "Relu": lambda step, _, x: np.clip(x, 0.0, step["limit"]),
     "Sigmoid": lambda step, _, x: 1 / (1 + np.exp(-x)),
     "Gather": lambda step, _, x: x[:, step["order"]],
 }

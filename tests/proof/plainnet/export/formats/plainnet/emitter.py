@@ -41,6 +41,8 @@ def _step(node: Node, weights: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, np.ndarray):
             step[field.name] = f"{node.name}.{field.name}"
             weights[step[field.name]] = value
+        elif field.name == "activation":
+            step["clip"] = [0.0, value.limit] if value else None
         else:
             step[field.name] = value
     return step
