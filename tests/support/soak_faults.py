@@ -22,6 +22,8 @@ Act = Callable[[Soaked, random.Random], None]
 _SSH = "ssh_config"
 _HANGS = (10.0, math.inf)
 """Seconds: one that is to be waited for, and one that lasts until the command gives up."""
+_LINK_HANGS = (10.0, 90.0)
+"""Of a link, longer than its own limits: while it copies a part there is none besides ssh's own."""
 _LOOKING_SECONDS = 600  # on a loaded machine
 _DAY = 24 * 3600
 _CLOCKS = (0, 3600, -3600, _DAY, -2 * _DAY, 40 * _DAY, 400 * _DAY, -400 * _DAY)
@@ -132,7 +134,7 @@ def _require_moved(told: int, offset: int) -> None:
 FAULTS = (
     Fault("the link is cut at the device", _cut),
     Fault("the link is cut at the host", _on_host(_SSH, signal.SIGKILL)),
-    Fault("the link hangs", _on_host(_SSH, signal.SIGSTOP, hangs=_HANGS)),
+    Fault("the link hangs", _on_host(_SSH, signal.SIGSTOP, hangs=_LINK_HANGS)),
     Fault("the agent is killed", _on_device(AGENT, signal.SIGKILL, signal.SIGTERM)),
     Fault("the agent stands still", _on_device(AGENT, signal.SIGSTOP, hangs=_HANGS)),
     Fault("a worker is killed", _on_device(WORKER, signal.SIGKILL, signal.SIGSEGV)),

@@ -249,7 +249,9 @@ def soaked(folder: Path, artifact: Path) -> Iterator[Soaked]:
             finally:
                 if scene.process:
                     scene.process.kill()
-                    scene.process.communicate()
+                    scene.process.wait()
+                    if scene.process.stdout:
+                        scene.process.stdout.close()
         finally:
             pi.off()
 
