@@ -22,7 +22,7 @@ from cases import require_plain
 from fake_clock import FakeClock, build, variables
 from small_disk import small_disk
 from ssh_pi import BOARDS, Pi
-from waiting import is_running, wait_until
+from waiting import is_running, processes, wait_until
 
 _OURS = "SHUFFLENET_SOAK"
 """An environment variable of all that runs on the host, by which it is found again."""
@@ -181,15 +181,7 @@ class Soaked:
     def on_host(self, words: str = "") -> list[int]:
         """Processes on the host whose command has `words`."""
         mark = f"{_OURS}={self.command.folder}\0".encode()
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                ours = mark in (process / "environ").read_bytes()
-                if ours and words.encode() in (process / "cmdline").read_bytes():
-                    found.append(int(process.name))
-            except OSError:  # it has ended meanwhile
-                continue
-        return [process for process in found if is_running(process)]
+        return [process for process in processes(mark, words) if is_running(process)]
 
     def await_nothing_on_host(self) -> None:
         """Until no process of ours is left there."""

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from arm_root import ArmBoard, arm_board
-from waiting import wait_until
+from waiting import processes, wait_until
 
 AGENT = "shufflenet_deploy.runtime.agent"
 WORKER = "shufflenet_deploy.runtime\0"  # its last word
@@ -69,15 +69,7 @@ def governor(board: ArmBoard) -> Path:
 
 def running(board: ArmBoard, words: str) -> list[int]:
     """Processes of ours on the board, whose command has `words`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = f" {board.port}\0".encode() in (process / "environ").read_bytes()
-            if ours and words.encode() in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
-        except OSError:  # it has ended meanwhile
-            continue
-    return found
+    return processes(f" {board.port}\0".encode(), words)
 
 
 def await_left(board: ArmBoard) -> None:

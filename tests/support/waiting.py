@@ -35,6 +35,19 @@ def is_running(process: int) -> bool:
         return False
 
 
+def processes(mark: bytes, words: str) -> list[int]:
+    """Processes that have `mark` in their environment and `words` in their command (proc(5))."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            ours = mark in (process / "environ").read_bytes()
+            if ours and words.encode() in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
+
+
 def unread_bytes(pipe: IO[bytes]) -> int:
     """What has been written to a pipe and not yet been read; either end may ask."""
     count = fcntl.ioctl(pipe.fileno(), termios.FIONREAD, struct.pack("i", 0))
