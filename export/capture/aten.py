@@ -241,10 +241,10 @@ def _subtract(node: fx.Node, constant: Constants) -> Match | None:
         return Affine(np.ones_like(shift), -shift), (first,)  # type: ignore[return-value]
     if (shift := _per_channel(second, first, constant)) is not None:
         return Affine(-np.ones_like(shift), shift), (second,)  # type: ignore[return-value]
-    sides = _of_two(Add(), first, second)
-    if sides is None or not isinstance(second, fx.Node):
+    if not isinstance(first, fx.Node) or not isinstance(second, fx.Node):
         return None
-    return Add(), (sides[1][0], _negated(second))
+    alike = shape_of(first) == shape_of(second)
+    return (Add(), (first, _negated(second))) if alike else None
 
 
 def _negate(node: fx.Node, constant: Constants) -> Match:

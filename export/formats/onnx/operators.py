@@ -83,13 +83,18 @@ def _activated(
     type_: str,
     inputs: list[str],
     activation: Relu | None,
+    result: str | None = None,
     **attributes: Any,
 ) -> Nodes:
-    """An operator and perhaps an activation, which ONNX has no argument for."""
-    result = f"{node.name}_linear" if activation else node.name
-    yield helper.make_node(type_, inputs, [result], node.name, **attributes)
+    """An operator and perhaps an activation, which ONNX has no argument for.
+
+    They make the value `result`, by default the node's.
+    """
+    result = result or node.name
+    linear = f"{result}_linear" if activation else result
+    yield helper.make_node(type_, inputs, [linear], node.name, **attributes)
     if activation:
-        yield _limited(emission, f"{node.name}_relu", result, node.name, activation)
+        yield _limited(emission, f"{node.name}_relu", linear, result, activation)
 
 
 def _limited(
@@ -132,12 +137,9 @@ def _affine(emission: Emission, node: Node, affine: Affine) -> Nodes:
     if not is_map:
         sides = emission.integers(f"{name}.map", (0, channels, 1, 1))
         yield helper.make_node("Reshape", [x, sides], [map_], map_)
-    convolved = f"{made}_linear" if affine.activation else made
-    yield helper.make_node(
-        "Conv", [map_, scale, shift], [convolved], name, group=channels, kernel_shape=(1, 1)
-    )
-    if affine.activation:
-        yield _limited(emission, f"{name}_relu", convolved, made, affine.activation)
+    layer = {"group": channels, "kernel_shape": (1, 1)}
+    inputs = [map_, scale, shift]
+    yield from _activated(emission, node, "Conv", inputs, affine.activation, made, **layer)
     if not is_map:
         sides = emission.integers(f"{name}.vector", (0, channels))
         yield helper.make_node("Reshape", [made, sides], [name], f"{name}_vector")
